@@ -273,7 +273,8 @@ func (w *apiEnv) readsAreNotAudited(made opened) {
 	}
 }
 
-// TestEveryChangeIsAudited: a new route that is not a read says whether it moves money or changes an order.
+// TestEveryChangeIsAudited: a new route that is not a read declares whether it moves money or changes an
+// order.
 func TestEveryChangeIsAudited(t *testing.T) {
 	not := map[string]bool{"POST /v1/payments/{payment_intent}/customer-session": true, "POST /webhooks/stripe": true}
 	doc := contract(t)

@@ -217,7 +217,7 @@ func TestBadClaimsAreNamed(t *testing.T) {
 	}
 }
 
-// checkUntouched says that nothing was written since, and Stripe not called.
+// checkUntouched fails the test if anything was written since, or Stripe was called.
 func (w *apiEnv) checkUntouched(dump string, calls int) {
 	w.t.Helper()
 	if got := w.dump(); got != dump {

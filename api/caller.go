@@ -19,7 +19,7 @@ type Key struct {
 	Scopes []service.Scope
 }
 
-// access says who may use a route: every caller, if no scope is named.
+// access defines who may use a route: every caller, if no scope is named.
 type access struct {
 	scope        service.Scope // that a service key needs
 	token        bool          // whether the holder of an order token may come

@@ -90,7 +90,7 @@ func readClaims(payload []byte) (*claims, []fieldError) {
 	return t, fieldErrors
 }
 
-// payloadError says why a payload is not an object of claims.
+// payloadError returns the reason why a payload is not an object of claims.
 func payloadError(err error) fieldError {
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax) {

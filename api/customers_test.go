@@ -108,7 +108,8 @@ func TestPaidByAnother(t *testing.T) {
 	}
 }
 
-// TestMintedReaderIsForTheOrdersCustomer: it says the order's customer, and records nothing.
+// TestMintedReaderIsForTheOrdersCustomer: the token names the order's customer, and minting records
+// nothing.
 func TestMintedReaderIsForTheOrdersCustomer(t *testing.T) {
 	o := newTwoCustomers(t)
 	dump := o.dump()

@@ -146,7 +146,7 @@ func serviceProblem(e *payment.Error) problem {
 	p := newProblem(e.Code, e.Detail, fieldErrors)
 	p.DeclineCode, p.StripeRequestID, p.Oldest = e.DeclineCode, e.StripeRequestID, e.Oldest
 	p.Payment, p.retryAfter = e.Payment, e.RetryAfter
-	if e.Refused { // Stripe refuses the same request again, whatever other errors of the code may do
+	if e.Refused { // Stripe refuses the same request again, unlike other errors with this code
 		p.Retryable = false
 	}
 	return p

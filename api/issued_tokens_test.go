@@ -196,8 +196,8 @@ func TestBadIssuedTokensAreNone(t *testing.T) {
 	}
 }
 
-// TestKeysWithOneKID: a kid is distinct only among keys of one type, and a key says the algorithm
-// by either of its names.
+// TestKeysWithOneKID: a kid is distinct only among keys of one type, and a key may use either name
+// of its algorithm.
 func TestKeysWithOneKID(t *testing.T) {
 	other := must(rsa.GenerateKey(rand.Reader, 2048))
 	for _, algorithm := range []string{"", "EdDSA", "Ed25519"} {

@@ -112,8 +112,8 @@ func TestIssuerIsAway(t *testing.T) {
 	}
 }
 
-// TestAnswersThatAreNoKeys: whatever else the issuer returns, the last good keys stay, and only the
-// configured address is requested.
+// TestAnswersThatAreNoKeys: if the issuer returns anything else, the last good keys stay, and only
+// the configured address is requested.
 func TestAnswersThatAreNoKeys(t *testing.T) {
 	i := newIssued(t)
 	token := i.token(ecKey(), header("ES256", "ec"), nil)

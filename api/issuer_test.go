@@ -62,7 +62,7 @@ func (i *issuer) publish(keys ...map[string]string) {
 	i.keys, i.answer = keys, nil
 }
 
-// say changes the issuer's response.
+// say sets the issuer's response.
 func (i *issuer) say(answer http.HandlerFunc) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -98,7 +98,7 @@ func jwk(t testing.TB, kid string, key crypto.Signer, more ...string) map[string
 	return all
 }
 
-// issue signs a JWT with the key's own algorithm, whatever the header says.
+// issue signs a JWT with the key's own algorithm, which the header need not name.
 func issue(t testing.TB, key crypto.Signer, header, payload string) string {
 	t.Helper()
 	text := base64url([]byte(header)) + "." + base64url([]byte(payload))

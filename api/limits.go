@@ -41,7 +41,7 @@ type counted struct {
 	*quota
 	name   string   // in the header fields
 	what   string   // it limits, for people
-	policy []string // as the header says it
+	policy []string // as the header contains it
 	quiet  bool     // only a refusal has the header
 }
 

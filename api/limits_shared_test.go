@@ -85,7 +85,7 @@ func TestFloodLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// TestProcessCountsWhileRedisIsAway: at the same figures, and says so once; then Redis counts again.
+// TestProcessCountsWhileRedisIsAway: at the same figures, and logs it once; then Redis counts again.
 func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t)

@@ -73,8 +73,8 @@ var details = map[string]string{
 	"address":  fmt.Sprintf("The limit is %d refused credentials from one address per hour.", perAddress),
 }
 
-// TestLimits: each kind of request is allowed as often as its limit says, with decreasing headers. Then it is
-// refused before any read, write or call.
+// TestLimits: each kind of request is allowed as often as its limit permits, with decreasing headers. Then it
+// is refused before any read, write or call.
 func TestLimits(t *testing.T) {
 	names := newGuarded(t)
 	for name := range names.floods(opened{}) {

@@ -46,7 +46,7 @@ func operations(t *testing.T) (all []operation) {
 }
 
 // TestEveryOperationSaysWhoMayCallIt: no operation relies on the document's default security. A public one
-// says so, and one for service keys names the scope.
+// is marked as public, and one for service keys names the scope.
 func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	for _, op := range operations(t) {
 		if op.Security == nil {

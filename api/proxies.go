@@ -53,7 +53,7 @@ func parseHop(text string) (netip.Addr, bool) {
 	return address.Unmap().WithZone(""), err == nil
 }
 
-// strictTransport is a year, in seconds; whether the domains below have TLS is not ours to say.
+// strictTransport is a year, in seconds; Kasse does not know whether subdomains have TLS.
 const strictTransport = "max-age=31536000"
 
 // overTLS has browsers use TLS only, where this request did.

@@ -18,7 +18,7 @@ const maxCounted = 1 << 16
 
 // quota counts the use of a limit in this process. For each key it keeps one number, as
 // store/scripts/use_limit.lua does: the time at which its quota is full again (GCRA). A key is stored as a
-// hash, so that memory is bounded whatever callers send.
+// hash, so that memory is bounded for any input.
 type quota struct {
 	Limit
 	now  func() time.Time

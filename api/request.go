@@ -49,7 +49,7 @@ func badParameter(name, detail string) error {
 // parameters are the query parameters that a route takes.
 type parameters struct {
 	names   []string
-	ignored bool // the query string is not looked at, whatever it is
+	ignored bool // the query string is not parsed
 }
 
 // checkQuery refuses unknown and duplicate parameters.
@@ -148,8 +148,8 @@ func isJSON(contentType []string) bool {
 		(len(params) == 0 || (len(params) == 1 && given && strings.EqualFold(charset, "utf-8")))
 }
 
-// readBody reads the body up to the limit, in bytes. One that says by its Content-Length that it is
-// larger is refused before any of it has been read.
+// readBody reads the body up to the limit, in bytes. A body whose Content-Length is larger is
+// refused before any of it is read.
 func readBody(c echo.Context, limit int64) ([]byte, error) {
 	tooLarge := &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have at most %d bytes.", limit)}
 	if c.Request().ContentLength > limit {

@@ -154,7 +154,7 @@ func TestEventOfTheFutureIsQuarantined(t *testing.T) {
 const readIntent = "GET /v1/payment_intents/{intent}"
 
 // TestForgedSecretBringsBackNoNews: a payment that Redis has lost is restored after a question with a forged
-// secret. The feed says so, and the caller learns nothing.
+// secret. The feed marks it as restored, and the caller learns nothing.
 func TestForgedSecretBringsBackNoNews(t *testing.T) {
 	w := newEnv(t)
 	w.deliverWebhooks()

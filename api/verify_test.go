@@ -30,7 +30,7 @@ func (w *apiEnv) forge(id, event, order string, attempt int) {
 	}
 }
 
-// shownPayment is the part of a view that says whether goods may leave.
+// shownPayment is the part of a view that shows whether the goods may be shipped.
 type shownPayment struct {
 	State       string
 	Fulfillable bool

@@ -116,8 +116,8 @@ func (s *Service) HeldStatuses() int {
 }
 
 // HeldVersion returns the version of a payment that the caller may see, where it is certain without a look at Redis:
-// one was loaded a moment ago for others who waited for it, and no change has been hinted since. It says whether a
-// request is to be held, and no more: a process that writes knows a later one before the hint.
+// one was loaded a moment ago for others who waited for it, and no change has been hinted since. It decides only
+// whether a request is held: a process that writes knows a later one before the hint.
 func (s *Service) HeldVersion(caller Caller, id payment.ID) (version int64, known bool) {
 	all := &s.held
 	all.mu.Lock()

@@ -117,7 +117,7 @@ func (p *heldPage) expectKnown(when string, caller Caller, want bool) {
 	}
 }
 
-// TestNextRequestIsHeldWithoutARead: one read for each change, whatever comes of the cache below.
+// TestNextRequestIsHeldWithoutARead: one read for each change, with any state of the cache below.
 func TestNextRequestIsHeldWithoutARead(t *testing.T) {
 	testHeld(t, func(_ *testing.T, p *heldPage) {
 		for version := int64(3); version < 10; version++ {

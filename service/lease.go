@@ -16,7 +16,7 @@ const (
 	mostSteps   = 12                     // steps that one call may take
 )
 
-// next says how the loop of an order's change continues.
+// next is how the loop of an order's change continues.
 type next int
 
 const (

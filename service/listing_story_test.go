@@ -34,7 +34,7 @@ func (s *shop) finds(when string, own ...payment.OrderID) {
 	}
 }
 
-// TestIndexComesBack: an order that Redis has lost is in the index again, in whatever way it is restored.
+// TestIndexComesBack: an order that Redis has lost is in the index again, for each way to restore it.
 func TestIndexComesBack(t *testing.T) {
 	s := newShop(t)
 	s.creates(order("order-1", s.customer, 4200))

@@ -46,7 +46,7 @@ type target struct {
 	loaded    bool
 	noPointer bool // the payment has no pointer to the order
 	pointed   bool // the payment has a pointer, so the order was stored once
-	verify    bool // a read may deny a webhook's success, whatever SUCCESS_VERIFICATION is
+	verify    bool // a read may deny a webhook's success, with any SUCCESS_VERIFICATION
 	also      []payment.ID
 	changes   payment.Changes // changes of the last write
 }

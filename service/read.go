@@ -196,7 +196,7 @@ func (s *Service) retrieve(ctx context.Context, id payment.ID) (payment.Answer, 
 	return answer, err
 }
 
-// saveFactAlways saves a fact that is true whatever else was written.
+// saveFactAlways saves a fact that stays true if other facts were written meanwhile.
 func (s *Service) saveFactAlways(ctx context.Context, t *target, fact payment.Fact) error {
 	return s.saveCaused(ctx, t, payment.CauseAPI, fact)
 }

@@ -48,7 +48,8 @@ func (s *shop) holds(id payment.ID) (hold payment.Hold, review string) {
 	return hold, review
 }
 
-// TestReviewStories: a payment is held during a Radar review, in whatever way the review becomes known.
+// TestReviewStories: a payment is held during a Radar review, for each way in which the review becomes
+// known.
 func TestReviewStories(t *testing.T) {
 	for name, learn := range map[string]func(s *shop, id payment.ID, kind string){
 		"by webhooks":   func(s *shop, _ payment.ID, kind string) { s.receives(kind, service.Applied) },

@@ -31,7 +31,7 @@ func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 	}
 }
 
-// verifySince reads every payment that has succeeded since a time, whatever SUCCESS_VERIFICATION is. It finds
+// verifySince reads every payment that has succeeded since a time, with any SUCCESS_VERIFICATION. It finds
 // them in the feed, since Stripe's lists do not contain a forged success.
 func (s *Service) verifySince(ctx context.Context, since time.Time, t *Tally) error {
 	ids, err := s.succeededSince(ctx, since)

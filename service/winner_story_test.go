@@ -100,7 +100,7 @@ var winnerStories = map[string]func(*shop){
 	},
 }
 
-// TestWinnerStories: the first successful payment wins its order, whichever attempt it is.
+// TestWinnerStories: the first successful payment wins its order, with any attempt number.
 func TestWinnerStories(t *testing.T) {
 	for name, story := range winnerStories {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ var saveCatchUpScript = script("save_catch_up")
 // clock.
 //
 // Each partition has a cursor of its own, and the oldest counts. A partition that went back in time has an old cursor
-// or none, whatever the others have: what it lost is listed again.
+// or none, independently of the others, so the events that it lost are listed again.
 func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	pipe := s.redis.Pipeline()
 	var stored []*redis.StringCmd

@@ -12,7 +12,8 @@ type Durability struct {
 	Class string   // none, unknown, every second or every write, and how many replicas are waited for
 	Loses string   // what may be lost, and when
 	Flaws []string // why it is not every write, and what to set; empty: nothing is to be mended
-	// Failover says what a failover may lose that was acknowledged, and the setting that prevents it; empty: nothing.
+	// Failover returns what a failover may lose that was acknowledged, and the setting that prevents it; empty:
+	// nothing.
 	Failover string
 }
 

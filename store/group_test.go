@@ -14,7 +14,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// backend reads the streams as docs/events.md says that a backend may.
+// backend reads the streams in the way that docs/events.md documents.
 type backend struct {
 	t      *testing.T
 	client redis.UniversalClient

@@ -106,7 +106,7 @@ func (l *listener) probe(ctx context.Context, subscription *redis.PubSub) {
 			return
 		}
 		l.latest.Store(&sign{asked, l.lookAtPartitions(ctx)})
-		_ = subscription.Ping(ctx, strconv.FormatInt(int64(asked), 10)) // the silence after it says the same
+		_ = subscription.Ping(ctx, strconv.FormatInt(int64(asked), 10)) // the missing response shows the same
 		pause(ctx, askEvery)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // schema is the version of the layout that the package comment describes.
 const schema = "2"
 
-// Identity says whose payments a Redis holds. It is written once into every partition.
+// Identity names the owner of a Redis's payments. It is written once into every partition.
 type Identity struct {
 	Account  string // Stripe's, "acct_…"; empty while it is not known
 	Livemode bool

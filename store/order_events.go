@@ -20,8 +20,8 @@ const (
 	afterVersion  = 5 * time.Minute // that a write may take
 )
 
-// LoadOrderEvents returns the order's events that the stream still has, oldest first. The order has to be loaded with
-// all its payments: their histories say where the stream is read.
+// LoadOrderEvents returns the order's events that the stream still has, oldest first. The order must be loaded with
+// all its payments: their histories show where the stream is read.
 func (s *Store) LoadOrderEvents(ctx context.Context, o payment.Order) ([]payment.FeedEvent, error) {
 	n := s.hash(string(o.ID))
 	stream := s.partitionAt(n).events()

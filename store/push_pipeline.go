@@ -58,7 +58,7 @@ type callGroup struct {
 }
 
 // run calls a script several times. Each call has its own result and error. It ends with the
-// context, whatever becomes of the calls then.
+// context; the outcome of the calls is then unknown.
 func (p *pushPipeline) run(
 	ctx context.Context, client redis.UniversalClient, script *redis.Script, calls []scriptCall,
 ) []*redis.Cmd {

@@ -27,9 +27,9 @@ const (
 	lookRestores = 2 * time.Second
 )
 
-// queueLooks says which partitions of a queue have to be looked at, so that an idle process asks Redis seldom. A hint
-// about a partition says that its queues may have changed, and a look says when the next member is due. Without a
-// subscription all partitions are looked at each time.
+// queueLooks decides which partitions of a queue must be checked, so that an idle process sends Redis few commands. A
+// hint about a partition means that its queues may have changed, and a check returns when the next member is due.
+// Without a subscription all partitions are checked each time.
 type queueLooks struct {
 	subscribed atomic.Bool // hints arrive
 

@@ -17,7 +17,7 @@ type sentinels struct {
 	clients []*redis.SentinelClient
 }
 
-// A sentinel that is away must not hold up what the others say.
+// An unreachable sentinel must not delay the answers of the others.
 const (
 	agreeBound = 400 * time.Millisecond // ends a question whether they agree
 	slotsBound = 2 * time.Second        // ends a question where the master is, unless most have named one

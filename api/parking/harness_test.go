@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// parkerReads says who reads plain requests.
+// parkerReads is who reads plain requests.
 var parkerReads bool
 
 // patience is how long a test waits for what has to come, also on a busy machine.

@@ -77,7 +77,7 @@ func parseHeader(lines string) (header http.Header, host string) {
 	return header, host
 }
 
-// characters says of each byte what it may be part of.
+// characters has the classes of each byte: what it may be part of.
 type characters uint8
 
 const (

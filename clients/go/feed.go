@@ -13,7 +13,7 @@ import (
 // FromNow is a cursor for Feed that skips all past events.
 const FromNow Cursor = "latest"
 
-// FeedQuery says which events FeedOf yields.
+// FeedQuery selects the events that FeedOf yields.
 type FeedQuery struct {
 	After Cursor   // empty: from the oldest event kept
 	Types []string // only these types, such as order.paid; none: all

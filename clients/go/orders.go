@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// OrderQuery says which orders ListOrders and Orders find. The zero value finds all.
+// OrderQuery selects the orders that ListOrders and Orders return. The zero value selects all.
 type OrderQuery struct {
 	Customer     CustomerID // only this customer's orders
 	State        State      // only orders whose payment is in this state now; a rare one takes many pages

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// callJSON sends a request to Kasse and decodes the response, whatever its status. A nil body sends none.
+// callJSON sends a request to Kasse and decodes the response of any status. A nil body sends none.
 func callJSON(ctx context.Context, method, address, credential string, body, into any) (status int, err error) {
 	var content io.Reader
 	if body != nil {
@@ -31,7 +31,7 @@ func callJSON(ctx context.Context, method, address, credential string, body, int
 	return ask(request, into)
 }
 
-// postForm sends a form to Stripe and decodes the response, whatever its status.
+// postForm sends a form to Stripe and decodes the response of any status.
 func postForm(ctx context.Context, address, key string, form url.Values, into any) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {

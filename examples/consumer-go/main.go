@@ -1,5 +1,5 @@
 // A backend's endpoint for Kasse's events: it verifies, fulfils each order once, confirms debits as pending, and offers
-// another try where one fails. Copy it, and put your shop's work where act says so.
+// another try where one fails. Copy it, and put your shop's work into act.
 //
 // One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the
 // guide asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books

@@ -16,7 +16,7 @@ const (
 	Foreign                     // it claims an attempt that has another payment
 )
 
-// Place says how a PaymentIntent relates to the order.
+// Place returns how a PaymentIntent relates to the order.
 func (o *Order) Place(id ID, origin Origin) Placement {
 	switch {
 	case o.Attempt(id) != nil:

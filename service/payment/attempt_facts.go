@@ -122,8 +122,8 @@ func (f OrderClosed) applyTo(o *Order, _ time.Time) {
 	}
 }
 
-// ClosureNoted is a fact: Stripe's metadata says that the order was closed with the payment, or Stripe refuses to
-// note it.
+// ClosureNoted is a fact: Stripe's metadata shows that the order was closed with the payment, or Stripe refuses
+// to note it.
 type ClosureNoted struct{ Payment ID }
 
 func (f ClosureNoted) applyTo(o *Order, _ time.Time) {

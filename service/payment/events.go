@@ -48,7 +48,7 @@ func (o *Order) transition(before, after View) string {
 }
 
 // paidWithoutRelease names a change to paid that does not make the order fulfillable for the first time. Only a dispute
-// that was won says so; one that ended without a decision is an update.
+// that was won has an event of its own; one that ended without a decision is an update.
 func paidWithoutRelease(before, after View) string {
 	switch before.State {
 	case Disputed, ChargedBack:

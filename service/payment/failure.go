@@ -52,8 +52,8 @@ func (f *FailureView) sameMeaning(o *FailureView) bool {
 const genericDecline = "generic_decline"
 
 // hiddenDeclines are decline codes that the customer must not see, since they would inform the user of a
-// stolen card. Stripe recommends a generic decline for some, and says of others that the card may be reported
-// lost or stolen.
+// stolen card. Stripe recommends a generic decline for some, and documents for others that the card may be
+// reported lost or stolen.
 var hiddenDeclines = map[string]bool{
 	"fraudulent": true, "lost_card": true, "merchant_blacklist": true, "pickup_card": true, "restricted_card": true,
 	"stolen_card": true,

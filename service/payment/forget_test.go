@@ -10,7 +10,7 @@ import (
 )
 
 // personal are the members of a view that PersonForgotten empties, and kept those that stay. A new private member
-// has to be in one of them: whatever is personal is removed by withoutPerson and by ForgetInView.
+// has to be in one of them: a personal member is removed by withoutPerson and by ForgetInView.
 var (
 	personal = []string{"metadata", "payment_method_details", "receipt_url"}
 	kept     = []string{"customer", "dispute", "review"}

@@ -152,7 +152,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// TestWinner: the first payment to succeed wins, whichever attempt it is.
+// TestWinner: the first payment to succeed wins, with any attempt number.
 func TestWinner(t *testing.T) {
 	paid := func(id ID, attempt int) Fact {
 		return seenAs(id, attempt, event("evt_"+string(id), 10, succeeded("ch_"+string(id))))

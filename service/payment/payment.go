@@ -15,7 +15,7 @@ type Payment struct {
 	Record      Record         `json:"record"`
 	History     []HistoryEntry `json:"history,omitempty"` // oldest first
 	Calls       []RefundCall   `json:"calls,omitempty"`   // of backends to give money back, oldest first
-	ClosedNoted bool           `json:"noted,omitempty"`   // Stripe's metadata says that the order was closed
+	ClosedNoted bool           `json:"noted,omitempty"`   // Stripe's metadata shows that the order was closed
 	Added       Added          `json:"-"`                 // by a newer program
 }
 

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// window is the precision of Stripe's time stamps, in seconds. Inside it time stamps say nothing about order.
+// window is the precision of Stripe's time stamps, in seconds. Time stamps closer than that have no certain
+// order.
 const window = 1
 
 // maxFailures bounds the failed attempts kept of one payment. The smallest ids stay, so that a bounded union is still a

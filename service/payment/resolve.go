@@ -5,7 +5,7 @@ import "slices"
 // Resolved is the one snapshot that a record stands for. All its fields come from one observation.
 type Resolved struct {
 	Observation
-	NeedsRead     bool  // only Stripe can say whether the snapshot is right
+	NeedsRead     bool  // only a read at Stripe can show whether the snapshot is right
 	NotBefore     int64 // Unix seconds by Stripe's clock: an answer dated earlier settles nothing
 	Contradictory bool  // both succeeded and canceled were seen
 	Received      int64 // minor units: how much money has come

@@ -95,9 +95,9 @@ func (f Failure) ownCharge() string {
 	return f.Charge
 }
 
-// mustPrecede reports whether s was before o, whatever their time stamps are. These three are the only steps
-// of the lifecycle that have no way back. `processing` before a failure with the same charge is not one,
-// since an attempt may start while the old charge is still shown.
+// mustPrecede reports whether s was certainly before o, even with equal time stamps. These three are the
+// only steps of the lifecycle that have no way back. `processing` before a failure with the same charge is
+// not one, since an attempt may start while the old charge is still shown.
 func (s Snapshot) mustPrecede(o Snapshot) bool {
 	if !s.Charge.Unknown && s.Charge.ID == "" && o.Charge.ID != "" {
 		return true

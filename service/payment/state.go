@@ -30,7 +30,7 @@ func (s State) Payable() bool { return s == Pending || s == ActionRequired || s 
 // InFlight reports whether the money is on its way.
 func (s State) InFlight() bool { return s == InProgress || s == Authorized }
 
-// Won reports whether the money was received, whatever happened since.
+// Won reports whether the money was received, even if it was refunded or disputed since.
 func (s State) Won() bool {
 	switch s {
 	case Paid, PartiallyRefunded, Refunded, Disputed, ChargedBack:

@@ -46,7 +46,7 @@ func (o *Order) blocksNeeded() int {
 	return (len(o.Attempts) - 1) / blockRows
 }
 
-// codeRows codes the rows of the newest attempts. The first of them says how many blocks are before it.
+// codeRows codes the rows of the newest attempts. The first of them has the number of blocks before it.
 func (o *Order) codeRows(c *coder, tag int) {
 	first := o.blocksNeeded() * blockRows
 	own := o.Attempts[first:]

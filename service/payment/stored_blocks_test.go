@@ -79,7 +79,7 @@ func TestBlocksMissing(t *testing.T) {
 	}
 }
 
-// TestForeignHasNoBlocks: a foreign payment has one row, whatever number it claims.
+// TestForeignHasNoBlocks: a foreign payment has one row, with any number that it claims.
 func TestForeignHasNoBlocks(t *testing.T) {
 	o := Order{ID: "order-1", Foreign: "pi_9", Attempts: []Attempt{{Number: 99, Payment: "pi_9"}}}
 	read := Order{ID: o.ID, Foreign: o.Foreign}

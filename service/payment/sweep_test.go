@@ -20,7 +20,7 @@ func readsUntil(abandonAfter time.Duration, state State, age time.Duration) (rea
 	}
 }
 
-// TestSweepDoubles: the pauses begin as the contract says, double, and end at a day.
+// TestSweepDoubles: the pauses begin with those of the contract, double, and end at a day.
 func TestSweepDoubles(t *testing.T) {
 	for state, first := range map[State]time.Duration{
 		ActionRequired: 2 * time.Minute, Pending: 15 * time.Minute, Failed: 15 * time.Minute, InProgress: time.Hour,

@@ -63,7 +63,7 @@ func (s Snapshot) showsMoney() bool { return s.Status.Terminal() && stateOf(s, s
 // verifies reports whether successes from webhooks are read at Stripe.
 func (v Verification) verifies() bool { return v == VerifyInBackground || v == VerifyBefore }
 
-// Known returns what a call to Stripe begun now includes. claims says whether its response may deny a claim.
+// Known returns what a call to Stripe begun now includes. With claims, its response may deny a claim.
 // Otherwise only the claims of an order with verified successes can be denied.
 func (o *Order) Known(id ID, claims bool) KnownBefore {
 	p := o.Loaded[id]

@@ -28,7 +28,7 @@ func (o *Order) asked(at int64, s Snapshot) Fact {
 	return seen
 }
 
-// forgedEvent says that more money has come in than Stripe has shown.
+// forgedEvent reports more money than Stripe has shown.
 func forgedEvent() Event {
 	bigger := succeeded("ch_1")
 	bigger.Amount, bigger.AmountReceived = 9000, 9000

@@ -205,7 +205,7 @@ func keys(t *testing.T, text []byte) []string {
 }
 
 // TestPublicPart shows the holder of a client secret all but the private members, and of an order token all but the
-// review, whatever the shop or the customer wrote into the rest.
+// review, with any content of the shop or the customer in the rest.
 func TestPublicPart(t *testing.T) {
 	for _, hostile := range []string{
 		"plain", `,"customer":`, `x","customer":"cus_2`, `\",\"customer\":`, `\`, "\u2028\x00<&>", `}{`, "",

@@ -10,7 +10,7 @@ import (
 	"kasse/service/push"
 )
 
-// TestAddressesInside: none of these addresses is ever dialled, in whatever notation.
+// TestAddressesInside: none of these addresses is ever dialled, in any notation.
 func TestAddressesInside(t *testing.T) {
 	for text := range strings.FieldsSeq(`
 		0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.8.8.8 169.254.169.254 169.254.170.2 172.16.0.1
@@ -33,8 +33,7 @@ func TestAddressesInside(t *testing.T) {
 	}
 }
 
-// TestInsideIsRefusedAtTheConnection: the resolved address is checked when it is dialled, whatever the URL's
-// host name.
+// TestInsideIsRefusedAtTheConnection: the resolved address is checked when it is dialled, for any host name.
 func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	port := r.URL[strings.LastIndex(r.URL, ":"):]

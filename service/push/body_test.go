@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// TestOrderOf: the queue of an event is its order's, whatever the shop wrote into the metadata.
+// TestOrderOf: the queue of an event is its order's, with any metadata of the shop.
 func TestOrderOf(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"order_id":"other"}}`: "shop-1",

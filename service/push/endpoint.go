@@ -231,7 +231,7 @@ func (e *Endpoint) retryAfter(value string) time.Duration {
 	return min(max(date.Sub(e.now()), 0), maxRetryAfter)
 }
 
-// reason says why there was no response, without the URL that net/http puts into its errors.
+// reason returns why there was no response, without the URL that net/http puts into its errors.
 func reason(err error) string {
 	var timedOut interface{ Timeout() bool }
 	var lookup *net.DNSError

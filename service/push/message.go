@@ -116,7 +116,7 @@ func newHead(r *http.Request) ([]byte, error) {
 	return append(bytes.Replace(head, length, nil, 1), "\r\n"...), nil
 }
 
-// signer signs messages with one secret, as Standard Webhooks says.
+// signer signs messages with one secret, by the Standard Webhooks specification.
 type signer struct {
 	states sync.Pool // of *signing
 }

@@ -27,7 +27,7 @@ const clusterTimeout = 1500 * time.Millisecond
 // clusterSlots are all of a cluster.
 const clusterSlots = 16384
 
-// NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends
+// NewCluster starts a Redis Cluster, and returns once all its nodes report it as healthy. It ends
 // with the test.
 func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	t.Helper()

@@ -108,7 +108,7 @@ func (connect connector) circuitIsProbed(t *testing.T) {
 	}
 }
 
-// circuit is the endpoint's circuit, as a claim of nothing says.
+// circuit is the endpoint's circuit, as a claim without events returns it.
 func (f fixture) circuit(t testing.TB) push.Circuit {
 	t.Helper()
 	return f.claim(t, "a", time.Hour, 0, 0).Circuit

@@ -19,7 +19,7 @@ const (
 // anything allows every import, since every path begins with "". Only the bans restrict such a package.
 var anything = []string{""}
 
-// rule says what a package's non-test files may import beside the standard library.
+// rule lists what a package's non-test files may import beside the standard library.
 type rule struct {
 	pkg  string
 	may  []string          // exact import paths of ours, or prefixes of modules

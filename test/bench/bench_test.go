@@ -45,7 +45,8 @@ func TestBench(t *testing.T) {
 }
 
 // TestBaselineIsFrozen fails if the script of the bare webhook is edited, since Kasse is compared with it
-// over time. The script is store/scripts/save_payment.lua of commit a0e84f8, below a line that says so.
+// over time. The script is store/scripts/save_payment.lua of commit a0e84f8, below a line that names the
+// commit.
 func TestBaselineIsFrozen(t *testing.T) {
 	const frozen = "ae151d9a8f1fa0bde92bd1880be52c682a8b84f5210511adb518330a7978d66c"
 	_, script, _ := strings.Cut(baseline, "\n")

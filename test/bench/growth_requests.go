@@ -226,7 +226,7 @@ func (g *grown) pages(ctx context.Context) error {
 	return nil
 }
 
-// createdOf is when the n-th copy was created, as its entry in the index says, in Unix milliseconds.
+// createdOf is when the n-th copy was created by its entry in the index, in Unix milliseconds.
 func (g *grown) createdOf(n int) int64 {
 	return g.filled.createdAt(n).UnixMilli()
 }

@@ -9,7 +9,7 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// verifySample compares some copies with what a server says of them.
+// verifySample compares some copies with a server's responses about them.
 func (g *grown) verifySample(ctx context.Context) error {
 	if _, err := g.serve(ctx, nil); err != nil {
 		return err

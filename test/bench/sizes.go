@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// growthKind says how a figure may grow with the orders.
+// growthKind is how a figure may grow with the orders.
 type growthKind int
 
 const (

@@ -55,7 +55,7 @@ func (c *cluster) settings() map[string]string {
 	}
 }
 
-// newCluster starts one, and returns once all its nodes say that it is well.
+// newCluster starts one, and returns once all its nodes report it as healthy.
 func newCluster(ctx context.Context, dir string, shape clusterShape) (*cluster, error) {
 	c := &cluster{shape: shape}
 	for n := range clusterMasters * (1 + shape.replicas) {
@@ -164,7 +164,7 @@ func (c *cluster) whole(ctx context.Context) error {
 	})
 }
 
-// owner is the master that holds a partition, by what another node says.
+// owner is the master that holds a partition, by the answer of another node.
 func (c *cluster) owner(ctx context.Context, partition int, not *redisServer) (*redisServer, error) {
 	for _, node := range c.nodes {
 		if node == not {
@@ -198,7 +198,8 @@ func (c *cluster) at(address string) (*redisServer, error) {
 	return nil, fmt.Errorf("%s is no node of ours", address)
 }
 
-// masters are the nodes that say that they are masters; once the cluster is whole, these hold all partitions.
+// masters are the nodes that report themselves as masters; once the cluster is whole, these hold all
+// partitions.
 func (c *cluster) masters(ctx context.Context) (all []*redisServer, err error) {
 	for _, node := range c.nodes {
 		replication, err := node.Client.Info(ctx, "replication").Result()

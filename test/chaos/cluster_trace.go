@@ -17,7 +17,7 @@ import (
 // traced is the length of a traced command, in bytes. The key and the beginning of the values are enough.
 const traced = 400
 
-// trace writes, to a file for each node, what the node executes and what it says of its replication, until the function
+// trace writes, to a file for each node, what the node executes and reports about its replication, until the function
 // is called.
 func (c *cluster) trace(ctx context.Context) (stop func(), err error) {
 	if c.shape.trace == "" {

@@ -24,7 +24,7 @@ var (
 	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second, replayDuration: "1s"}
 )
 
-// moment says when a fault starts and how it varies.
+// moment is when a fault starts, and how it varies.
 type moment struct {
 	at   time.Duration // earliest time after the start of the load
 	span time.Duration // duration, up to a second

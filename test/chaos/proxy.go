@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// linkFaults says what happens to the bytes of a link. Shares are of pieces, 0 to 1. The zero value is a
+// linkFaults are the faults of the bytes of a link. Shares are of pieces, 0 to 1. The zero value is a
 // healthy link.
 type linkFaults struct {
 	latency   time.Duration // delay of every piece of a reply

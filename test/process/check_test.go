@@ -85,7 +85,7 @@ func TestCheckOfWhatIsWell(t *testing.T) {
 	}
 }
 
-// checkCase is a configuration, and what kasse check says of it.
+// checkCase is a configuration, and the lines that kasse check prints.
 type checkCase struct {
 	changes map[string]string // of the settings
 	code    int
@@ -145,7 +145,7 @@ func carelessSettings(redisURL string) map[string]checkCase {
 	}
 }
 
-// TestCheckOfCarelessSettings has one setting that is off in each case, and looks for the line that says so.
+// TestCheckOfCarelessSettings has one mistake in the settings in each case, and looks for its line.
 func TestCheckOfCarelessSettings(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
@@ -197,7 +197,7 @@ var carelessServers = map[string]struct {
 	},
 }
 
-// TestCheckOfCarelessServers has a Stripe or a Redis that is off in each case, and looks for the line that says so.
+// TestCheckOfCarelessServers has one mistake at Stripe or Redis in each case, and looks for its line.
 func TestCheckOfCarelessServers(t *testing.T) {
 	t.Parallel()
 	for name, test := range carelessServers {

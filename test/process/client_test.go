@@ -28,7 +28,7 @@ type answer struct {
 	body   []byte
 }
 
-// call sends one request. Without an answer the error says so.
+// call sends one request. Without an answer it is an error.
 func call(
 	ctx context.Context, client *http.Client, method, address string, header map[string]string, body string,
 ) (answer, error) {

@@ -99,7 +99,7 @@ func (w *processEnv) heals(by *process, order, customer string) {
 	by.must(http.StatusConflict, backendKey, http.MethodPost, "/v1/payments", orderBody(order, customer))
 }
 
-// createPatiently repeats a create as a backend does: as long as the answer says that it may.
+// createPatiently repeats a create as a backend does: as long as the answer allows it.
 func (w *processEnv) createPatiently(by *process, order, customer string) view {
 	w.t.Helper()
 	var opened view

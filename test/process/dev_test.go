@@ -58,7 +58,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// A simulated Stripe is a new one at every start, and a Redis of an earlier one is refused: kasse-dev says what to do.
+// The simulated Stripe starts empty each time, so a Redis of an earlier start is refused: kasse-dev prints what to do.
 func TestDemoOnUsedRedis(t *testing.T) {
 	t.Parallel()
 	redis := storetest.RedisServer(t)

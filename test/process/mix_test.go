@@ -34,7 +34,7 @@ const (
 )
 
 // TestOrdersEndTrue plays orders over HTTP against two servers, one Redis and the simulator. For each order a
-// backend and a customer act at the same time, as the seed says: creates, new prices by token, another currency,
+// backend and a customer act at the same time, by the seed: creates, new prices by token, another currency,
 // PATCH, cancel, reopen, capture, refund, declines, 3-D Secure and debits. Webhooks come twice and in any order,
 // and replicas are killed. In the end each order is compared with Stripe. KASSE_TEST_SEED draws the same orders
 // again; who is first may differ.

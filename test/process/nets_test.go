@@ -215,7 +215,7 @@ func (w *processEnv) interruptsRebuild() {
 	w.sim.ClearFaults()
 }
 
-// restoresFeed fails the test unless the feed has entries, and each says that it is restored.
+// restoresFeed fails the test unless the feed has entries and each is marked as restored.
 func (p *process) restoresFeed() {
 	p.t.Helper()
 	var feed struct {

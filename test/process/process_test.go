@@ -52,7 +52,7 @@ func run(t *testing.T, path string, env map[string]string, args ...string) *proc
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.command.Wait() // exitCode says how
+		_ = p.command.Wait() // exitCode is its exit code
 	}()
 	t.Cleanup(p.inquest)
 	return p
@@ -76,7 +76,7 @@ func (p *process) inquest() {
 
 // kill ends the process as a crash would, and waits for its end.
 func (p *process) kill() {
-	_ = p.command.Process.Kill() // an error says that it has ended
+	_ = p.command.Process.Kill() // an error means that it has ended
 	<-p.ended
 }
 

@@ -2,5 +2,5 @@
 
 package process_test
 
-// raceDetector says that the processes are to be built as the test is.
+// raceDetector is whether the processes are built with -race, like the test.
 const raceDetector = false

@@ -131,7 +131,7 @@ func TestReconcileTakenBack(t *testing.T) {
 	says(t, server.stderr.String(), "passes: stopped early")
 
 	third := w.reconcileHung()
-	third.kill() // it cannot say so: its request is forgotten
+	third.kill() // it cannot withdraw its request, which expires
 	wait.Until(t, "the server to end the pass", func() error {
 		return yet(strings.Count(server.stderr.String(), "passes: stopped early") == 2)
 	})

@@ -136,8 +136,8 @@ func TestWipedRedis(t *testing.T) {
 	w.createPatiently(w.serve(1, nil)[0], "after", customer)
 }
 
-// Redis is wiped under a process that runs: until it is rebuilt no read says that a payment is unknown, and nothing is
-// sent to the process by its load balancer.
+// Redis is wiped under a process that runs: until it is rebuilt no read answers that a payment is unknown, and the
+// load balancer sends the process nothing.
 func TestReadsOfAWipedRedis(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -194,7 +194,8 @@ func (p *process) mustBeReady(status int, body string) {
 	}
 }
 
-// A Redis that is a replica takes no writes: the server waits for a master, and says so; so does kasse check.
+// A Redis that is a replica accepts no writes: the server waits for a master and logs it, and kasse check
+// reports it.
 func TestRedisIsAReplica(t *testing.T) {
 	t.Parallel()
 	_, replica := storetest.NewReplicated(t)

@@ -18,8 +18,8 @@ import (
 	"kasse/test/wait"
 )
 
-// front balances requests over the replicas that /readyz says are ready, as an orchestrator's load balancer does. It
-// never tries again.
+// front balances requests over the replicas whose /readyz answers 200, as an orchestrator's load balancer does. It
+// never retries.
 type front struct {
 	url    string
 	passed atomic.Int64

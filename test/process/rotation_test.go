@@ -16,7 +16,7 @@ import (
 	"kasse/test/wait"
 )
 
-// rotation is a shop whose secrets are all replaced at once, as docs/rotation.md says.
+// rotation is a shop whose secrets are all replaced at once, by the steps of docs/rotation.md.
 type rotation struct {
 	*processEnv
 	admin            *redis.Client

@@ -203,7 +203,7 @@ func (s *endpointStand) showsWhatIsWrong(v view, dispute string, secrets []strin
 		s.no(s.client.HSet(s.t.Context(), key, "order", "7-abc\n\x01\xff\xff").Err())
 		s.has(s.shows(secrets, 1, "order-1"), "the stored record of order-1 cannot be read: "+key+": ", "kasse rebuild")
 		s.has(s.shows(secrets, 1, v.PaymentIntent), "cannot be read: "+key+": ")
-		s.no(s.client.Del(s.t.Context(), key).Err()) // as it says
+		s.no(s.client.Del(s.t.Context(), key).Err()) // as the message advises
 		s.commandAs(s.settings, "rebuild")
 		s.has(s.shows(secrets, 0, v.PaymentIntent), "Order order-1", "refund, re_", "dispute, dp_")
 	}

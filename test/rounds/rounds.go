@@ -1,5 +1,5 @@
-// Package rounds says how much of a long proof is played. Every kind of case is played always; the number of cases,
-// seeds and repetitions depends on the environment variable KASSE_TEST_ROUNDS:
+// Package rounds returns how much of a long test is played. Every kind of case is always played; the number of
+// cases, seeds and repetitions depends on the environment variable KASSE_TEST_ROUNDS:
 //
 //   - unset, as in `make test`: few;
 //   - check, as in `make check`: many;

@@ -11,7 +11,8 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// TestMisspeltRounds: a proof that plays few by mistake would prove less than its name says.
+// TestMisspeltRounds: a test that plays few rounds by mistake would prove less than its name
+// promises.
 func TestMisspeltRounds(t *testing.T) {
 	defer func() {
 		if recover() == nil {

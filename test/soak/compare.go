@@ -49,7 +49,7 @@ const (
 	viewBytes = 6 << 10 // size of one view with go-redis's bookkeeping
 )
 
-// rule says how large a value may be when the server is idle.
+// rule is how large a value may be when the server is idle.
 type rule struct {
 	name   string
 	bytes  bool
@@ -134,7 +134,7 @@ func (r reading) of(name string) float64 {
 	return math.NaN()
 }
 
-// problem says how end violates its bounds; empty if it does not.
+// problem returns how end violates its bounds; empty if it does not.
 func (f figure) problem() string {
 	switch {
 	case f.end >= f.least && f.end <= f.most:

@@ -1,7 +1,7 @@
 // Package spec_test checks that openapi.yaml is consistent: it loads, every example matches its schema, and
 // promises for every response are in every response.
 //
-// The API tests check that the server does what the document says.
+// The API tests check that the server does what the document promises.
 package spec_test
 
 import (

@@ -124,7 +124,7 @@ type Config struct {
 	PaymentAbandonAfter              time.Duration  // zero: off
 	LogLevel                         *slog.LevelVar // toggled by SIGUSR1
 	LogFormat                        string
-	Traced                           bool // spans are exported, as OpenTelemetry's own variables say
+	Traced                           bool // spans are exported, by OpenTelemetry's own variables
 
 	// Unread has a hint for each set variable that nothing reads and that resembles one of ours.
 	Unread []string

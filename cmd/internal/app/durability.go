@@ -9,8 +9,8 @@ import (
 	"kasse/store"
 )
 
-// assess logs what Redis may lose, as REDIS_DURABILITY says. With require it returns an error unless every
-// server syncs every write. It waits while Redis is unreachable.
+// assess logs what Redis may lose, unless REDIS_DURABILITY is off. With require it returns an error unless
+// every server syncs every write. It waits while Redis is unreachable.
 func (a *App) assess(ctx context.Context) error {
 	if a.RedisDurability == "off" {
 		return nil

@@ -103,8 +103,8 @@ func (a *App) mark(ctx context.Context) error {
 	return a.explain(err)
 }
 
-// Init initializes an empty Redis, whatever payments Stripe has. It reports whether Redis was initialized
-// before.
+// Init initializes an empty Redis, even if Stripe has payments of this service. It reports whether Redis
+// was initialized before.
 func (a *App) Init(ctx context.Context) (already bool, err error) {
 	_, err = a.store.Check(ctx, a.identity())
 	if !errors.Is(err, store.ErrUnmarked) {

@@ -57,7 +57,7 @@ type ShownAttempt struct {
 	Personal       ShownPersonal  `json:"personal"`
 }
 
-// ShownPersonal says which personal data is kept, without its values.
+// ShownPersonal shows which personal data is stored, without its values.
 type ShownPersonal struct {
 	Metadata      bool `json:"metadata"`
 	PaymentMethod bool `json:"payment_method_details"`

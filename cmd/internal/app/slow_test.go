@@ -40,8 +40,8 @@ func memory() int64 {
 	return int64(stats.HeapAlloc + stats.StackInuse)
 }
 
-// TestMemoryIsFlat: a slow connection costs a few kilobytes, however long it lasts and whatever it sends.
-// Other clients are served meanwhile, and all memory is returned afterwards.
+// TestMemoryIsFlat: a slow connection costs a few kilobytes, for any duration and any input. Other
+// clients are served meanwhile, and all memory is returned afterwards.
 func TestMemoryIsFlat(t *testing.T) {
 	r := run(t, nil)
 	beginnings := []struct{ request, drop string }{

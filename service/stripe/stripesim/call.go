@@ -106,8 +106,8 @@ func (a *account) perform(ep endpoint, c *call) answer {
 	return a.present(c, result)
 }
 
-// present renders a result in the request's API version, expanded as the request says, without the members
-// that its key may not see.
+// present renders a result in the request's API version, with the request's expansions, without the
+// members that its key may not see.
 func (a *account) present(c *call, result any) answer {
 	if list := c.params.list("expand"); len(list) > 0 {
 		expanded, f := a.expand(result, list)

@@ -186,7 +186,7 @@ func (a *account) attemptUntil(pi *intent, to status) *failure {
 	return a.moveTo(pi, to)
 }
 
-// answerDebit settles a payment in processing as paid or failed, whatever its payment method would do.
+// answerDebit settles a payment in processing as paid or failed, instead of by its payment method.
 func (a *account) answerDebit(pi *intent, paid bool) {
 	ch, _ := a.charges.find(string(pi.LatestCharge))
 	if paid {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// eventFaults decides an event's fault from the seed and the event's number, so that a run replays whatever
-// the order of goroutines.
+// eventFaults decides an event's fault from the seed and the event's number, so that a run replays with any
+// order of goroutines.
 type eventFaults struct {
 	Seed                     uint64
 	Duplicate, Reorder, Drop float64

@@ -175,7 +175,7 @@ func (o faultPlan) unanswered(ctx, server context.Context) bool {
 	return o.fault.Kind == Timeout || o.fault.Kind == Dropped
 }
 
-// write sends the body, damaged if the fault says so.
+// write sends the body, damaged if the fault is of that kind.
 func (o faultPlan) write(ctx context.Context, w http.ResponseWriter, done answer) {
 	switch o.fault.Kind {
 	case Endless:

@@ -72,8 +72,8 @@ func (s *Server) Requests() []Request {
 	return out
 }
 
-// Count is the number of requests that an endpoint received since the start or the last Reset,
-// whatever their outcome. endpoint is a route as Endpoints names it.
+// Count is the number of requests that an endpoint received since the start or the last Reset, with
+// any outcome. endpoint is a route as Endpoints names it.
 func (s *Server) Count(endpoint string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

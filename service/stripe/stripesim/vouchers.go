@@ -10,7 +10,7 @@ import (
 // voucher is a payment for which the customer gets details from Stripe and pays elsewhere, days later.
 type voucher struct {
 	action  string // type of the next_action
-	life    int    // days until it expires, unless the payment method's options say otherwise
+	life    int    // days until it expires, if the payment method's options do not set it
 	expires string // member with the expiry; empty if it never expires
 	details func(*account, *intent) document
 }

@@ -23,7 +23,7 @@ func Main(run func(ctx context.Context, args []string, out io.Writer) error) {
 }
 
 // InDir calls work with a new directory that carries the program's name, and removes the directory. It
-// returns an error that says "interrupted" if the context was canceled.
+// returns the error "interrupted" if the context was canceled.
 func InDir(ctx context.Context, name string, work func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "kasse-"+name+"-")
 	if err != nil {

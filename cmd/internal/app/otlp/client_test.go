@@ -149,7 +149,7 @@ func TestPartialSuccess(t *testing.T) {
 		{contentJSON, []byte(`{"partialSuccess":{"rejectedSpans":7,"errorMessage":"too old"}}`), true},
 		{contentProtobuf, nil, false},
 		{contentJSON, []byte(`{"partialSuccess":{}}`), false},
-		{contentProtobuf, binary[:len(binary)-3], false}, // cut off: says nothing
+		{contentProtobuf, binary[:len(binary)-3], false}, // cut off: nothing follows from it
 		{"text/plain", text, false},
 	}
 	for _, test := range tests {

@@ -62,7 +62,7 @@ func hexID(id []byte) []byte {
 }
 
 // partial returns an error if the collector took the request and refused some of its spans. An answer that cannot be
-// read says nothing.
+// read counts as success.
 func partial(contentType string, answer []byte) error {
 	var rejected int64
 	var message string

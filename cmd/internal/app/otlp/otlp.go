@@ -18,7 +18,8 @@ import (
 )
 
 // New returns an exporter that reads OpenTelemetry's own variables. It opens no connection. A value that cannot be
-// read counts as not set, as OpenTelemetry's specification says, and is a warning in the log, without the value.
+// read counts as not set, as OpenTelemetry's specification requires, and is a warning in the log, without the
+// value.
 func New(ctx context.Context, log *slog.Logger) (trace.SpanExporter, error) {
 	s, err := readSettings(os.Getenv, func(variable, problem string) {
 		log.WarnContext(ctx, "traces: a variable is ignored", "variable", variable, "problem", problem)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// settings are what OpenTelemetry's variables say about the way to the collector.
+// settings are the values of OpenTelemetry's variables for the connection to the collector.
 type settings struct {
 	url     url.URL
 	headers http.Header
