@@ -10,12 +10,12 @@ import (
 
 // Backlog is what waits in Redis for any of the replicas.
 type Backlog struct {
-	Reads       int64         // payments in doubt, whose read is due
-	Sweeps      int64         // running payments, whose sweep is due
-	Restores    int64         // payments that pages asked for and that are not stored
-	Quarantined int64         // events that are kept as unreadable
+	Reads       int64         // payments with an uncertain state, whose read is due
+	Sweeps      int64         // unfinished payments, whose sweep is due
+	Restores    int64         // payments that pages requested and that are not stored
+	Quarantined int64         // events that could not be decoded
 	Budget      int           // background reads that may be made at this moment
-	CaughtUp    time.Duration // since when Stripe's events have been caught up with; negative: they never were
+	CaughtUp    time.Duration // age of the catch-up with Stripe's events; negative: there was none
 }
 
 // LoadBacklog counts the queues in two round trips. rate is AllowRead's.
@@ -66,7 +66,7 @@ func sum(counts []*redis.IntCmd) (total int64) {
 	return total
 }
 
-// Memory is what a master of the Redis uses, and may use.
+// Memory is the memory that a master uses, and its limit.
 type Memory struct {
 	Address    string
 	Used, Most int64 // bytes; Most is 0 without a limit

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	cacheAge    = 30 * time.Second // after which a view is read again, should an invalidation have been lost
+	cacheAge    = 30 * time.Second // after which a view is read again, in case an invalidation was lost
 	cacheShards = 64
 	shardViews  = 256     // 16,384 in all, some 60 MiB with their overhead
 	largestView = 4 << 10 // bytes; a larger one, with much metadata, is not kept
@@ -19,16 +19,16 @@ const (
 
 // cache keeps rendered views until Redis reports that their order has changed. Invalidation uses
 // Redis client-side caching: go-redis calls our Cache when a key has changed and when a tracking
-// connection closes. go-redis's own cache keeps replies as bytes, and decoding those again costs
-// half as much as asking for them.
+// connection closes. go-redis's own cache keeps replies as bytes, and decoding a reply again costs
+// half as much as requesting it.
 //
 // A view is served from memory only while the server that it was read from is known to hold its
-// partition, and answers on the subscription (listen.go): a process that is cut off, and a server
-// that was replaced, would go on to serve what was.
+// partition, and answers on the subscription (listen.go): otherwise a disconnected process, or a
+// process whose server was replaced, would continue to serve old views.
 //
-// An invalidation takes some 5 ms. A writer of this process, and the receiver of a hint, do not
-// wait for it: see forget. A view that is forgotten while it is being read is not kept. Readers of
-// the same view at the same time share one read.
+// An invalidation takes some 5 ms. A writer in this process and the receiver of a hint do not wait
+// for it, since they call forget. A view that is forgotten while it is being read is not kept.
+// Readers of the same view at the same time share one read.
 //
 // A kept view goes through these states:
 //
@@ -41,7 +41,7 @@ type cache struct {
 
 	hits, misses atomic.Int64
 	trusted      [maxPartitions]atomic.Pointer[trust] // by partition; nil: its kept views may not be served
-	servers      atomic.Uint64                        // that have been numbered so far
+	servers      atomic.Uint64                        // servers that have a number so far
 
 	mu     sync.Mutex
 	tokens uint64
@@ -117,7 +117,7 @@ func (c *cache) view(
 	c.misses.Add(1)
 	r, first := s.begin(key, c.now().Add(cacheAge))
 	if first {
-		go func() { // others wait for it, too
+		go func() { // other readers wait for it, too
 			r.view, r.err = load(context.WithoutCancel(ctx))
 			s.end(key, r)
 		}()
@@ -133,14 +133,14 @@ func (c *cache) view(
 }
 
 // trustUntil lets views of a partition be served until a moment, if they were read from the server.
-// The moment is moved on by each sign of life on the connection on which hints come. Redis reports
-// nothing to a process that is cut off from it.
+// Each answered probe on the connection that delivers hints moves that moment forward. A
+// disconnected process gets no invalidations from Redis.
 func (c *cache) trustUntil(part int, server serverNumber, end time.Time) {
 	c.trusted[part].Store(&trust{server, end})
 }
 
 // distrust ends the use of kept views of a partition that were read from the server. Views of
-// another server, which holds the partition by now, are served on.
+// another server, which now holds the partition, continue to be served.
 func (c *cache) distrust(part int, server serverNumber) {
 	if t := c.trusted[part].Load(); t != nil && t.server == server {
 		c.trusted[part].CompareAndSwap(t, nil)
@@ -209,7 +209,7 @@ func (s *cacheShard) drop(order string) {
 	delete(s.kept, order)
 }
 
-// makeRoom drops the views of any few orders where there are too many.
+// makeRoom drops the views of a few arbitrary orders if there are too many.
 func (s *cacheShard) makeRoom() {
 	for order := range s.kept {
 		if s.count < shardViews {

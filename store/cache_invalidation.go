@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// go-redis calls the methods below, those of tracking where there are several servers. It puts a
-// namespace of its own before our keys.
+// go-redis calls the methods below; with several servers it calls those of tracking. It prefixes
+// our keys with a namespace of its own.
 
 // tracking is the cache for the connections to one server.
 type tracking struct {
@@ -29,8 +29,8 @@ func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 
 // Get finds nothing: kept views are looked up before go-redis reads.
 func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
 
-// Reserve is called before a read. Other readers of the view wait in view. A reply that is no view
-// is not kept. A view that takes several commands is tracked if its last one is.
+// Reserve is called before a read. Other readers of the view wait in view. A reply that is not a
+// view is not kept. A view that takes several commands is tracked if its last one is.
 func (c *cache) Reserve(question string, names []string) (token uint64, shouldFetch bool) {
 	var key viewKey
 	if _, field, isView := strings.Cut(question, "\r\n"+recordPrefix); isView {
@@ -45,7 +45,7 @@ func (c *cache) Reserve(question string, names []string) (token uint64, shouldFe
 	return c.tokens, true
 }
 
-// FulfillOwned is called when a reply has come whose changes Redis reports.
+// FulfillOwned is called when a reply has arrived and Redis reports changes of its key.
 func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool {
 	c.fulfilled(token, 0, connection)
 	return true
@@ -55,7 +55,7 @@ func (c *cache) fulfilled(token uint64, server serverNumber, connection uint64) 
 	c.setTracked(c.answered(token), true, server, connection)
 }
 
-// setTracked notes whether the changes of a view that is being read are reported.
+// setTracked notes whether Redis reports changes of a view that is being read.
 func (c *cache) setTracked(key viewKey, tracked bool, server serverNumber, connection uint64) {
 	s := c.shard(key.order)
 	s.mu.Lock()
@@ -65,7 +65,7 @@ func (c *cache) setTracked(key viewKey, tracked bool, server serverNumber, conne
 	}
 }
 
-// Cancel is called when no reply has come, or Redis does not report its changes.
+// Cancel is called when no reply has arrived, or Redis does not report changes of its key.
 func (c *cache) Cancel(_ string, token uint64) bool {
 	c.answered(token)
 	return true

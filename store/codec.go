@@ -45,11 +45,11 @@ const recordPrefix = "record:"
 
 func recordField(id payment.ID) string { return recordPrefix + string(id) }
 
-// errNewer is the error of what a newer program has written in a way that this one cannot read. It
-// is neither shown nor overwritten.
+// errNewer is the error of a record that a newer program has written in a format that this one
+// cannot read. The record is neither shown nor overwritten.
 var errNewer = errors.New("it was written by a newer version, whose dictionary this version does not have")
 
-// encodeOrder returns what is stored of the order under its revision, the blocks apart.
+// encodeOrder returns the order's field without its revision and its blocks.
 func encodeOrder(o *payment.Order, blocks int) []byte {
 	form := byte(payment.Dictionary)
 	if blocks > 0 {
@@ -58,7 +58,7 @@ func encodeOrder(o *payment.Order, blocks int) []byte {
 	return o.AppendOrder(append(make([]byte, 0, 512), form))
 }
 
-// decodeDictionary takes off the number of the dictionary.
+// decodeDictionary removes the number of the dictionary.
 func decodeDictionary(stored string) ([]byte, error) {
 	switch {
 	case stored == "":

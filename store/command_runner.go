@@ -38,7 +38,7 @@ func (d commandRunner) run(ctx context.Context, cmd redis.Cmder) error {
 	began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
 	err := pipeline.Submit(ctx, cmd).WaitContext(ctx)
 	if d.pipelines.mayHaveMoved(ctx, err) {
-		return d.client.Process(ctx, cmd) // it follows redirections, and tries again
+		return d.client.Process(ctx, cmd) // it follows redirects, and retries
 	}
 	if d.observer != nil {
 		d.observer.CommandRun(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
@@ -72,7 +72,7 @@ const (
 	firstKeyOfOthers = 1
 )
 
-// firstKey is the first key of a command that goes in a pipeline: a script, or a read of one key.
+// firstKey is the first key of a command that can go in a pipeline: a script, or a read of one key.
 func firstKey(cmd redis.Cmder) string {
 	at := firstKeyOfOthers
 	if cmd.Name() == "evalsha" {
@@ -86,7 +86,7 @@ func firstKey(cmd redis.Cmder) string {
 }
 
 // pipelines are the automatic pipelines of a client: one for a single server, one for each master of a cluster. A
-// master that does not answer holds up its own commands only.
+// master that does not answer delays only its own commands.
 type pipelines struct {
 	single  *redis.AutoPipeliner // nil on a cluster
 	cluster *redis.ClusterClient // nil elsewhere
@@ -94,7 +94,7 @@ type pipelines struct {
 
 const (
 	queued  = 16_384 // commands that may wait for a server, each for exchangeBound at most
-	batches = 4      // at once on a server: a connection that hangs holds up those of one
+	batches = 4      // concurrent pipelines to a server: a hanging connection delays only the commands of one
 )
 
 var pipelineOptions = func() *redis.AutoPipelineOptions {
@@ -105,7 +105,7 @@ var pipelineOptions = func() *redis.AutoPipelineOptions {
 	return o
 }()
 
-// newPipelines returns the pipelines of a client; nil where its kind has none.
+// newPipelines returns the pipelines of a client; nil if its kind has none.
 func newPipelines(client redis.UniversalClient) *pipelines {
 	switch client := client.(type) {
 	case *redis.Client:
@@ -121,7 +121,7 @@ func newPipelines(client redis.UniversalClient) *pipelines {
 	return nil
 }
 
-// of returns the pipeline to the server that holds the command's key; nil where the command goes by itself.
+// of returns the pipeline to the server that holds the command's key; nil if the command is sent by itself.
 func (p *pipelines) of(ctx context.Context, cmd redis.Cmder) *redis.AutoPipeliner {
 	switch {
 	case p == nil:
@@ -145,9 +145,9 @@ func (p *pipelines) of(ctx context.Context, cmd redis.Cmder) *redis.AutoPipeline
 	return pipeline
 }
 
-// mayHaveMoved reports whether a command has to be sent again, because another master of a cluster may hold its key
-// by now: the slot moved, the master is being replaced, or its connection ended. It may have run, as one that go-redis
-// sends again by itself: the scripts may run twice. A pipeline that is full sends nothing again.
+// mayHaveMoved reports whether a command has to be sent again, because another master of a cluster may hold its key by
+// now: the slot moved, the master is being replaced, or its connection ended. It may have run, like one that go-redis
+// retries: the scripts may run twice. A command that a full pipeline refused is not sent again.
 func (p *pipelines) mayHaveMoved(ctx context.Context, err error) bool {
 	if p.cluster == nil || errors.Is(err, redis.ErrAutoPipelineQueueFull) || !moved(ctx, err) {
 		return false

@@ -52,7 +52,7 @@ func newClient(mode, url string) (redis.UniversalClient, error) {
 }
 
 // clusterOptions are those of the URL. Without routing policies go-redis sends a command where its first key is. With
-// them it asks any node what commands there are, and all commands wait for the answer, also of a node that is away.
+// them it asks any node what commands there are, and all commands wait for the answer, also of an unreachable node.
 func clusterOptions(url string) (*redis.ClusterOptions, error) {
 	o, err := redis.ParseClusterURL(url)
 	if err != nil {
@@ -70,12 +70,12 @@ func newSingleClient(url string, kept redis.Cache) (*redis.Client, error) {
 	o.ContextTimeoutEnabled = true
 	if kept != nil {
 		o.ClientSideCache = kept
-		o.ClientSideCacheConfig = &redis.CacheConfig{DrainInterval: drainEvery} // of it nothing else counts
+		o.ClientSideCacheConfig = &redis.CacheConfig{DrainInterval: drainEvery} // go-redis uses nothing else of it
 	}
 	return redis.NewClient(o), nil
 }
 
-// bounded ends every command after exchangeBound. go-redis bounds each try, and there are many.
+// bounded ends every command after exchangeBound. go-redis bounds only each try.
 type bounded struct{}
 
 // sentByPipeline marks the context of an automatic pipeline, which go-redis sends. Its commands are observed
@@ -89,7 +89,7 @@ func bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, exchangeBound)
 }
 
-// DialHook leaves connecting as it is: it has a bound of its own, and serves all callers.
+// DialHook does not bound connecting, which has its own bound and is shared by all callers.
 func (bounded) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook bounds a command.

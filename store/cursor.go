@@ -25,7 +25,7 @@ const (
 
 // cursor is a place in the feed: a position in each partition, of one life of this Redis.
 type cursor struct {
-	epoch string // none at the beginning and at the end, which are in every life
+	epoch string // empty at the beginning and at the end, which are valid in every life
 	after []position
 }
 
@@ -73,7 +73,7 @@ func (c cursor) position(partition int) position {
 	return position{}
 }
 
-// expired reports whether the cursor is of another life, or whether an entry behind it has been
+// expired reports whether the cursor is of another life, or whether an entry after it has been
 // dropped. A position of zero is before everything, and never expires.
 func (c cursor) expired(parts []partitionPage) bool {
 	if c.epoch == "" {
@@ -90,7 +90,7 @@ func (c cursor) expired(parts []partitionPage) bool {
 	return false
 }
 
-// epochOf names the life that all partitions have together.
+// epochOf returns the epoch of all partitions together.
 func epochOf(parts []partitionPage) string {
 	var all []byte
 	for _, part := range parts {

@@ -12,7 +12,7 @@ import (
 	"kasse/service/push"
 )
 
-// DeliveryState is how far the delivery of an event to an endpoint is.
+// DeliveryState is the state of the delivery of an event to an endpoint.
 type DeliveryState string
 
 // States of a delivery. DeliveryPassed is one that is no longer in the log of tries, or that is older than
@@ -30,7 +30,7 @@ const (
 // Delivery is the delivery of one event to one endpoint.
 type Delivery struct {
 	State DeliveryState
-	Tries []LoggedPush // as far as the log still has them, oldest first
+	Tries []LoggedPush // those that the log still has, oldest first
 	Due   time.Time    // of the next try, by Redis's clock; zero: none waits
 	Dead  *DeadLetter  // nil: it was not given up
 }

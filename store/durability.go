@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Durability is what a Redis keeps of the writes it acknowledged. It is that of its worst server, since each
+// Durability is which acknowledged writes a Redis keeps. It is that of its worst server, since any server
 // may be the one that remains.
 type Durability struct {
 	Class string   // none, unknown, every second or every write, and how many replicas are waited for
 	Loses string   // what may be lost, and when
-	Flaws []string // why it is not every write, and what to set; empty: nothing is to be mended
+	Flaws []string // why it is not every write, and what to set; empty: no setting needs a change
 	// Failover returns what a failover may lose that was acknowledged, and the setting that prevents it; empty:
 	// nothing.
 	Failover string

@@ -15,8 +15,8 @@ import (
 )
 
 // idleMargin is how far the cursor of a quiet partition follows behind Redis's clock, so that it does not
-// expire. A replica that takes over with a clock more than that behind would write entries that such a cursor
-// has passed.
+// expire. If a replica takes over whose clock is further behind than that, it writes entries that such a
+// cursor has already passed.
 const idleMargin = time.Hour
 
 // A filtered request examines at most mostLooked entries, and then returns an empty page whose cursor has
@@ -30,11 +30,11 @@ const (
 type partitionPage struct {
 	now     int64 // Unix milliseconds
 	epoch   string
-	dropped position // of the newest entry that is no longer kept; zero: all are
+	dropped position // of the newest entry that is no longer kept; zero: all are kept
 	entries []redis.XMessage
-	passed  position // of the last entry that was looked at; zero: there was none
-	looked  int      // entries that were looked at
-	more    bool     // entries after passed were not looked at, and may be there
+	passed  position // of the last examined entry; zero: there was none
+	looked  int      // examined entries
+	more    bool     // entries after passed may exist, and were not examined
 }
 
 // LoadEvents returns a page of events after the cursor, in order within an order. A query for one
@@ -117,7 +117,7 @@ func (s *Store) loadPages(ctx context.Context, at cursor, q payment.FeedQuery) (
 	return parts, s.loadInto(ctx, parts, more, at, q, share+missing)
 }
 
-// behind is the cursor after the newest entry of each partition.
+// behind returns the cursor after the newest entry of each partition.
 func (s *Store) behind(parts []partitionPage) cursor {
 	c := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
 	for n, part := range parts {
@@ -129,7 +129,8 @@ func (s *Store) behind(parts []partitionPage) cursor {
 	return c
 }
 
-// idle moves a position up to what a partition with no entries behind it can be trusted to have passed.
+// idle moves a position forward in a partition without later entries, up to where no entry can appear
+// any more.
 func (p partitionPage) idle(at position) position {
 	if passed := p.now - idleMargin.Milliseconds(); passed > at.ms {
 		return position{ms: passed}
@@ -176,7 +177,7 @@ func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 	return page
 }
 
-// end is the position behind all that was looked at.
+// end returns the position after all examined entries.
 func (p partitionPage) end(at position) position {
 	switch {
 	case p.passed != position{}:
@@ -212,8 +213,7 @@ func (p position) compare(o position) int {
 	return cmp.Or(cmp.Compare(p.ms, o.ms), cmp.Compare(p.seq, o.seq))
 }
 
-// before is the position that everything from p on comes after. Only a position can expire; the
-// beginning cannot.
+// before returns the last position before p. Only a position can expire; the beginning cannot.
 func (p position) before() position {
 	if p.seq > 0 {
 		return position{p.ms, p.seq - 1}

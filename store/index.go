@@ -26,7 +26,7 @@ func newestFirst(a, b listed) int {
 	return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.order, a.order))
 }
 
-// stampLength is how long the moment is that the members of the index by customer begin with.
+// stampLength is the length of the time at the beginning of each member of the index by customer.
 const stampLength = 8
 
 // member is the entry in the index by customer: the orders of one customer then sort by creation.

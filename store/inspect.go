@@ -18,7 +18,7 @@ import (
 // settings stay unknown.
 type Server struct {
 	Address      string
-	Away         bool // others name it, and it did not answer; nothing else is known then
+	Away         bool // other servers name it, but it did not answer; the other fields are then empty
 	Replica      bool
 	Kind         string // standalone, cluster or sentinel
 	Version      string // as 7.0.15
@@ -28,8 +28,8 @@ type Server struct {
 	Failing      string // the last of its own jobs that failed; empty: all is well
 	Eviction     string // maxmemory-policy
 	Used         int64  // bytes
-	Most         int64  // bytes, maxmemory; 0: all that there is
-	Replicas     int    // that follow it and are up to it
+	Most         int64  // bytes, maxmemory; 0: no limit
+	Replicas     int    // replicas in sync with it
 	ClusterState string // ok or fail, of a cluster
 
 	Ahead time.Duration // of its clock over ours; negative: behind
@@ -89,7 +89,7 @@ func seeds(mode, url string) ([]*redis.Options, error) {
 	return all, nil
 }
 
-// ask opens a client, calls the function with it, and closes it.
+// ask opens a client, calls the function with it, and closes the client.
 func ask[T any](
 	ctx context.Context, o *redis.Options, question func(context.Context, *redis.Client) (T, error),
 ) (T, error) {
@@ -211,7 +211,7 @@ func info(text string) map[string]string {
 	return fields
 }
 
-// followers are the addresses of the replicas that are up to their master:
+// followers returns the addresses of the replicas in sync with their master:
 // slave0:ip=…,port=…,state=online,….
 func followers(replication map[string]string) (addresses []string) {
 	for n := 0; ; n++ {
@@ -226,7 +226,7 @@ func followers(replication map[string]string) (addresses []string) {
 	}
 }
 
-// setting returns a setting of the server; empty where it refuses.
+// setting returns a setting of the server; empty if the server refuses.
 func setting(ctx context.Context, client redis.Cmdable, name string) string {
 	values, err := client.ConfigGet(ctx, name).Result()
 	if err != nil {
@@ -235,7 +235,7 @@ func setting(ctx context.Context, client redis.Cmdable, name string) string {
 	return values[name]
 }
 
-// String names the server and its place.
+// String returns the server's role and address.
 func (s Server) String() string {
 	if s.Replica {
 		return fmt.Sprintf("replica %s", s.Address)

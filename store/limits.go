@@ -11,11 +11,11 @@ import (
 
 var useLimitScript = script("use_limit")
 
-// limit is so many requests in a period.
+// limit is a number of requests in a period.
 type limit struct {
 	count  int
 	per    time.Duration
-	spared int // how many have to be left for others
+	spared int // how many must be left for others
 }
 
 // useLimit uses one of the key's requests. It returns how many are left, or the time until the next one.
@@ -64,7 +64,7 @@ func (s *Store) AllowLookup(ctx context.Context, perSecond int) (time.Duration, 
 	return wait, err
 }
 
-// unknownFor is how long it is remembered that Stripe does not know a PaymentIntent, or that it is
+// unknownFor is how long Redis remembers that Stripe does not know a PaymentIntent, or that it is
 // not ours.
 const unknownFor = time.Minute
 

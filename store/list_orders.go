@@ -12,14 +12,14 @@ import (
 
 var loadIndexSource, _ = scripts.ReadFile("scripts/load_index.lua")
 
-// mostListed bounds how many orders one page looks at. A page of a rare state may have none.
+// mostListed bounds how many orders one page examines. A page for a rare state may be empty.
 const mostListed = 1_000
 
-// listedAtOnce is how many orders are looked at in one round trip where a page leaves orders out.
+// listedAtOnce is how many orders are examined in one round trip if a page filters orders.
 const listedAtOnce = 250
 
 // ListOrders returns a page of orders, newest first. It reads entries of the index from all
-// partitions, and of each order its head. Entries of orders that retention has taken are left out.
+// partitions, and of each order its head. Entries of expired orders are left out.
 func (s *Store) ListOrders(ctx context.Context, q payment.OrderQuery) (page payment.OrderPage, err error) {
 	at, known := parseOrderCursor(q.After)
 	if !known {
@@ -142,8 +142,8 @@ func (s *Store) loadListed(ctx context.Context, q payment.OrderQuery, found []li
 	return orders, nil
 }
 
-// readHeads reads an order for each entry in one round trip, each with the payments in question. One
-// that is gone has no revision.
+// readHeads reads an order for each entry in one round trip, each with the payments in question. An
+// expired one has no revision.
 func (s *Store) readHeads(ctx context.Context, found []listed, ids func(listed) []payment.ID) ([]payment.Order, error) {
 	if len(found) == 0 {
 		return nil, nil
@@ -185,7 +185,7 @@ func wants(q payment.OrderQuery, o *payment.Order) bool {
 	return a != nil && a.State == q.State
 }
 
-// loadListedViews renders the payments of a page's orders. It drops an order that the query does not match:
+// loadListedViews renders the payments of a page's orders. It drops an order that does not match the query:
 // it has changed, or its customer has the same hash as another.
 func (s *Store) loadListedViews(ctx context.Context, q payment.OrderQuery, page *payment.OrderPage) error {
 	found, ids := make([]listed, len(page.Orders)), map[payment.OrderID][]payment.ID{}

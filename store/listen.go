@@ -11,15 +11,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The subscription is asked for a sign of life, since a connection that is cut off looks like one on
-// which nothing happens. Redis answers in the order of what it sends: with the answer all hints have
-// come that were published on that server before the question.
+// The subscription is probed, since a broken connection looks like an idle one. Redis sends
+// everything on a connection in order: when the answer to a probe arrives, all hints have arrived
+// that were published on that server before the probe.
 const (
 	askEvery    = 500 * time.Millisecond
 	silentFor   = 3 * time.Second        // after it without a reply the subscription is replaced
-	listenPause = 100 * time.Millisecond // before a new one
-	// trustFor is how long after an answered probe kept views are served. Another process's change is served
-	// at the latest that long after its acknowledgement.
+	listenPause = 100 * time.Millisecond // pause before a new subscription
+	// trustFor is how long after an answered probe kept views are served. Another process's change is
+	// visible at the latest that long after its acknowledgement.
 	trustFor = 1500 * time.Millisecond
 )
 
@@ -46,7 +46,7 @@ type holder struct {
 	client     redis.UniversalClient
 	number     serverNumber
 	partitions []int
-	// held returns those of them that the server holds by its own account; nil: it holds them all.
+	// held returns the partitions that the server itself reports to hold; nil: it holds all.
 	held func(context.Context) []int
 }
 
@@ -87,12 +87,12 @@ type listener struct {
 	*Store
 	holder
 	began      time.Time
-	lastAnswer atomic.Int64         // nanoseconds since began, when the last question that was answered was asked
-	latest     atomic.Pointer[sign] // that was asked
-	sure       bool                 // a question was answered
+	lastAnswer atomic.Int64         // nanoseconds since began, when the last answered probe was sent
+	latest     atomic.Pointer[sign] // the newest probe
+	sure       bool                 // a probe was answered
 }
 
-// sign is a question for a sign of life.
+// sign is one probe.
 type sign struct {
 	asked time.Duration // since the listener began
 	held  []int         // partitions that the server held after that
@@ -126,7 +126,7 @@ func (l *listener) lookAtPartitions(ctx context.Context) []int {
 	return held
 }
 
-// answered notes the answer to a question. Before the first one changes may have been missed.
+// answered handles the answer to a probe. Before the first one changes may have been missed.
 func (l *listener) answered(answer string) {
 	asked, err := strconv.ParseInt(answer, 10, 64)
 	if err != nil {
@@ -137,7 +137,7 @@ func (l *listener) answered(answer string) {
 	if !l.sure {
 		l.sure = true
 		l.subscriptions.Add(1)
-		if len(l.holder.partitions) == l.Partitions { // else another subscription has the rest
+		if len(l.holder.partitions) == l.Partitions { // otherwise another subscription covers the rest
 			l.looks.follow(true)
 		}
 		if kept != nil {
@@ -153,7 +153,7 @@ func (l *listener) answered(answer string) {
 	}
 }
 
-// trustNothing ends the use of kept views, until another subscription is answered.
+// trustNothing ends the use of kept views until a probe of another subscription is answered.
 func (l *listener) trustNothing() {
 	l.subscriptions.Add(1)
 	if kept := l.Readers.cache; kept != nil {
@@ -163,9 +163,9 @@ func (l *listener) trustNothing() {
 	}
 }
 
-// Hints numbers the subscription on which hints come, and reports whether it was alive a moment ago. As long as the
-// number stays the same, Redis has ended no subscription, and dropped no hint. That is so on a single server only: the
-// servers of a cluster may lose what they pass on to each other.
+// Hints returns the number of the subscription that delivers hints, and whether its last probe was answered. While the
+// number stays the same, Redis has ended no subscription and dropped no hint. This holds on a single server only: the
+// servers of a cluster may lose messages between each other.
 func (s *Store) Hints() (subscription int64, sure bool) {
 	subscription = s.subscriptions.Load()
 	kept := s.Readers.cache

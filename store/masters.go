@@ -11,15 +11,15 @@ import (
 
 // masters listens to each master that holds partitions: those of a cluster, or the one that the sentinels name.
 //
-// To each listener its master is a single server. A view that was read from a master is served only while that master
-// answers that it holds the partition, and answers on the subscription. So nothing is served from a master that was
-// replaced, or whose slot moved, 1.5 s after its last such answer. A new listener forgets all views before it trusts
-// any: what changed while another server held the partition is not known.
+// Each listener treats its master as a single server. A view that was read from a master is served only while that
+// master answers that it holds the partition, and answers on the subscription. So 1.5 s after its last such answer
+// nothing is served from a master that was replaced or whose slot moved. A new listener forgets all views before it
+// trusts any, since changes on the previous server are not known.
 type masters struct {
 	*Store
 	cluster   *redis.ClusterClient
 	all       sync.WaitGroup
-	changed   chan struct{} // something was found that may mean other masters
+	changed   chan struct{} // a sign that the masters may have changed
 	listening map[*redis.Client]listening
 }
 
@@ -40,7 +40,7 @@ func (s *Store) listenToMasters(ctx context.Context, cluster *redis.ClusterClien
 	for ctx.Err() == nil {
 		m.follow(ctx)
 		if s.Readers.sentinels != nil {
-			cluster.ReloadState(ctx) // a replica that was a master answers reads, and names no other
+			cluster.ReloadState(ctx) // a master that became a replica answers reads without a redirect
 		}
 		select {
 		case <-ctx.Done():
@@ -107,8 +107,8 @@ func (m *masters) lookAgain(ctx context.Context) {
 	}
 }
 
-// held returns the partitions that a master holds by its own account, and by that of the sentinels. One whose slot
-// is on its way to another master counts as not held.
+// held returns the partitions that a master holds by its own report and by that of the sentinels. A partition
+// whose slot is being moved to another master counts as not held.
 func (m *masters) held(ctx context.Context, master *redis.Client, partitions []int) (held []int) {
 	ctx, cancel := context.WithTimeout(ctx, trustFor)
 	defer cancel()

@@ -21,8 +21,8 @@ type Identity struct {
 	Service  string
 }
 
-// ErrUnmarked is the error of a Redis with a partition that is not marked as ours: it is new, or it
-// was wiped.
+// ErrUnmarked is the error of a Redis with a partition that has no mark: it is new, or its data was
+// lost.
 var ErrUnmarked = errors.New("this Redis is not initialised")
 
 // ErrOtherSchema is the error of a Redis that was written in another layout.
@@ -65,7 +65,7 @@ func (s *Store) Check(ctx context.Context, want Identity) (account string, err e
 }
 
 // IsReplica reports whether the server is a replica, which accepts no writes and may have old data. In a
-// cluster go-redis finds the masters. A server that refuses the question counts as a master.
+// cluster go-redis finds the masters. A server that refuses the command counts as a master.
 func (s *Store) IsReplica(ctx context.Context) bool {
 	if _, cluster := s.redis.(*redis.ClusterClient); cluster {
 		return false
@@ -75,14 +75,15 @@ func (s *Store) IsReplica(ctx context.Context) bool {
 }
 
 // Mark writes the identity into every partition that has no mark, each with an epoch of its own:
-// the events of a partition that is lost and marked again are others than before. The first mark of
-// partition 0 decides the owner. Of two processes that start at once both go on, or one fails with
-// the identity of the other.
+// after a loss and a new mark the partition has other events, so old cursors must not match. The
+// first mark of partition 0 decides the owner. If two processes start at once, either both succeed,
+// or one fails because of the other's identity.
 func (s *Store) Mark(ctx context.Context, id Identity) error {
 	return s.markAll(ctx, id, func(part partition) []string { return []string{part.meta(), part.rebuild()} })
 }
 
-// markAll writes a mark under the first key of every partition that has a mark under none of them.
+// markAll writes a mark under the first key of every partition in which none of the keys has a
+// mark.
 func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) []string) error {
 	wanted := s.mark(id)
 	for _, part := range s.partitions() {
@@ -102,8 +103,8 @@ func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) [
 	return nil
 }
 
-// SetAccount writes the Stripe account into the marks that have none yet, and fails where one has
-// another.
+// SetAccount writes the Stripe account into the marks that have none, and fails if a mark has
+// another account.
 func (s *Store) SetAccount(ctx context.Context, account string) error {
 	for _, part := range s.partitions() {
 		known, err := setAccountScript.Run(ctx, s.redis, []string{s.meta(part)}, account).Text()
@@ -137,7 +138,7 @@ func (m mark) fields() []any {
 	}
 }
 
-// readMark reads HGETALL's names and values, taking turns.
+// readMark reads HGETALL's alternating names and values.
 func readMark(reply []string) mark {
 	fields := map[string]string{}
 	for i := 0; i+1 < len(reply); i += 2 {

@@ -15,7 +15,7 @@ type Observer interface {
 	CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
 }
 
-// observed reports exchanges to the Observer.
+// observed reports commands and pipelines to the Observer.
 type observed struct{ Observer }
 
 // DialHook leaves connecting as it is.
@@ -54,7 +54,7 @@ func broken(err error) bool {
 }
 
 // Waiters counts the channels that wait for a hint: held polls, creates behind another, and one for
-// each endpoint. Held polls that keep no goroutine are service.Service's to count.
+// each endpoint. Held polls without a goroutine are counted by service.Service.
 func (s *Store) Waiters() (count int) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()

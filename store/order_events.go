@@ -12,9 +12,8 @@ import (
 )
 
 // An event's entry is appended by the write that gave the event its version, and the version is Redis's clock when that
-// write began. So an order's events are looked for near its versions, and not in all that other orders have appended
-// since. The whole stream is read only if an event is missing there: Redis's clock has jumped, or an entry was appended
-// again.
+// write began. So an order's events are searched near its versions, and not among all later entries of other orders.
+// The whole stream is read only if an event is missing there: Redis's clock has jumped, or an entry was appended again.
 const (
 	beforeVersion = time.Minute     // by which a version may be ahead of the entry: Redis's clock went back
 	afterVersion  = 5 * time.Minute // that a write may take

@@ -19,7 +19,7 @@ var (
 	savePointerScript = script("save_pointer")
 )
 
-// LoadOrder returns the order with its current payment and the requested payments, as far as it has them, and
+// LoadOrder returns the order with its current payment and the requested payments, those that it has, and
 // Redis's clock. An order that was never stored has no revision. An unreadable record is an error, not
 // absent, since a later write would overwrite it. A partition without our mark is an error, too, since a
 // wiped Redis does not know which orders exist.
@@ -90,7 +90,7 @@ func (s *Store) SaveOrder(
 	return payment.Saved{Order: latest, Now: now}, payment.ErrConflict
 }
 
-// keep leaves a setting of the order as it is.
+// keep leaves a setting of the order unchanged.
 const keep = "keep"
 
 // saveArgs are the arguments of save_order.lua.
@@ -129,7 +129,7 @@ func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c paym
 	return append(args, s.entries(ctx, c.Events)...)
 }
 
-// oldest is the id below which the stream is trimmed.
+// oldest returns the id below which the stream is trimmed.
 func (s *Store) oldest(now time.Time) string {
 	return position{ms: max(now.Add(-s.EventRetention).UnixMilli(), 1)}.String() // Redis refuses an id below the first
 }
@@ -173,8 +173,8 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatInt(d.Milliseconds(), 10)
 }
 
-// nextRevision is unique to its write: a counter and 8 random bytes. So a server that failed over
-// to an older state cannot be taken for the newer one.
+// nextRevision returns a revision unique to its write: a counter and 8 random bytes. So after a
+// failover to an older state no later write gets a revision that was used before.
 func nextRevision(last string) string {
 	counter, _, _ := strings.Cut(last, "-")
 	n, _ := strconv.ParseUint(counter, 10, 64) // none before the first
@@ -217,8 +217,8 @@ func due(at time.Time) string {
 	return strconv.FormatInt(at.UnixMilli(), 10)
 }
 
-// corrupt is a record that cannot be read. It is not overwritten: an operator has to look, or a
-// newer program.
+// corrupt is the error of a record that cannot be read. It is not overwritten: an operator must
+// repair it, or a newer program can read it.
 func corrupt(key string, err error) error {
 	if errors.Is(err, errNewer) {
 		return unavailable(fmt.Errorf("%s: %w", key, err))

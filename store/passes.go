@@ -12,7 +12,7 @@ import (
 
 var passesScript = script("passes")
 
-// passLasts is how long after its last RequestPass a request is forgotten: the command that made it has died.
+// passLasts is how long after its last RequestPass a request expires: the command that made it has died.
 const passLasts = 15 * time.Second
 
 // The states of a request.
@@ -52,7 +52,8 @@ func (s *Store) WithdrawPass(ctx context.Context, id string) error {
 }
 
 // ClaimPass returns the oldest request that is not done, for the holder of the lease to make the pass; false where
-// there is none. One that another holder has begun is begun again. Redis is asked after a hint, and now and then.
+// there is none. One that another holder has begun is begun again. It sends Redis a command after a hint, and at
+// intervals.
 func (s *Store) ClaimPass(ctx context.Context, holder string) (r payment.PassRequest, found bool, err error) {
 	if len(s.looks.due(queuePasses, 1)) == 0 {
 		return r, false, nil
@@ -61,7 +62,7 @@ func (s *Store) ClaimPass(ctx context.Context, holder string) (r payment.PassReq
 	if err == nil && len(reply) < 3 {
 		return r, false, nil
 	}
-	s.looks.hint(queuePasses, 0) // it is asked again at once, after an error or for another request
+	s.looks.hint(queuePasses, 0) // the next call asks Redis at once, after an error or for another request
 	if err != nil {
 		return r, false, unavailable(err)
 	}
@@ -69,8 +70,8 @@ func (s *Store) ClaimPass(ctx context.Context, holder string) (r payment.PassReq
 	return payment.PassRequest{ID: reply[0], From: from, Verify: reply[2] == "1"}, true, nil
 }
 
-// ReportPass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it
-// any more, or another holder has begun it again.
+// ReportPass stores the progress of the holder's pass, or its result. It returns false if no command waits for it
+// any more, or another holder has started it again.
 func (s *Store) ReportPass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error) {
 	state := passRunning
 	if done {

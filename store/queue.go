@@ -45,8 +45,8 @@ func restoresOf(byToken bool) queueKind {
 	return queueRestores
 }
 
-// Bounds of each queue of payments that wait to be restored, in all partitions together: any caller
-// can name some.
+// Bounds of each queue of payments to restore, in all partitions together: any caller can add ids
+// to it.
 const (
 	mostRestores   = 1_000
 	restoresByName = 32                         // places for one address, or for the tokens of one order
@@ -182,9 +182,9 @@ func (s *Store) share(
 	return shares, nil
 }
 
-// QueueRead queues a payment, due at once, unless it waits already. A payment that ClaimReads has taken is due again,
-// since the read under way may have begun too early. QueueRead returns false, and queues nothing, for a payment that
-// was found not to be ours within the last day.
+// QueueRead queues a payment, due at once, unless it waits already. A payment that ClaimReads has returned becomes
+// due again, since the read under way may have begun too early. QueueRead returns false, and queues nothing, for a
+// payment that was found not to be ours within the last day.
 func (s *Store) QueueRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
 	reply, err := s.run(ctx, queueReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))

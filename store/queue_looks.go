@@ -20,8 +20,8 @@ const (
 	queueKinds         // how many kinds there are
 )
 
-// Bounds of how late a process sees a member whose hint it has lost, or that has no hint: another process of an older
-// version has queued it, or has died with it.
+// Bounds of the delay until a process sees a member whose hint was lost, or that has no hint: another process of an
+// older version has queued it, or has died with it.
 const (
 	lookAgain    = 3 * time.Second
 	lookRestores = 2 * time.Second

@@ -53,9 +53,10 @@ func (r *Readers) connectCluster(url string) (redis.UniversalClient, error) {
 	return redis.NewClusterClient(o), nil
 }
 
-// connectSentinels opens a client that tracks what it reads on the connections to the master. To it
-// the master is a cluster of one, whose place the sentinels name: a new master has a client of its
-// own, so that nothing is kept from the old one. On another database than 0 go-redis tracks nothing.
+// connectSentinels opens a client that tracks what it reads on the connections to the master.
+// go-redis treats the master as a cluster of one server, whose address the sentinels name: a new
+// master has a client of its own, so that nothing is kept from the old one. On another database than
+// 0 go-redis tracks nothing.
 func (r *Readers) connectSentinels(url string) (redis.UniversalClient, error) {
 	o, err := redis.ParseFailoverURL(url)
 	if err != nil {
@@ -74,11 +75,12 @@ func (r *Readers) connectSentinels(url string) (redis.UniversalClient, error) {
 // connectTracked opens a client of one server that tracks what it reads.
 func (c *cache) connectTracked(o *redis.Options) *redis.Client {
 	o.ClientSideCache = c.trackAnother()
-	o.ClientSideCacheConfig = &redis.CacheConfig{DrainInterval: drainEvery} // of it nothing else counts
+	o.ClientSideCacheConfig = &redis.CacheConfig{DrainInterval: drainEvery} // go-redis uses nothing else of it
 	return redis.NewClient(o)
 }
 
-// numberOf is the number of the server that a client of connectTracked reads from; 0 for others.
+// numberOf returns the number of the server that a client of connectTracked reads from; 0 for other
+// clients.
 func numberOf(client *redis.Client) serverNumber {
 	if t, ok := client.Options().ClientSideCache.(tracking); ok {
 		return t.server

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrUnfinished is the error of a Redis whose rebuild has begun and not ended.
+// ErrUnfinished is the error of a Redis whose rebuild has started and not finished.
 var ErrUnfinished = errors.New("a rebuild of this Redis has started and not finished")
 
 var finishRebuildScript = script("finish_rebuild")
@@ -37,8 +37,8 @@ func (s *Store) BeginRebuild(ctx context.Context, id Identity) (lost int, err er
 	return len(s.rebuilding), nil
 }
 
-// FinishRebuild opens the rebuilt partitions to all processes. Until it has been through all of
-// them Check still refuses.
+// FinishRebuild opens the rebuilt partitions to all processes. Check refuses until all partitions
+// are open.
 func (s *Store) FinishRebuild(ctx context.Context) error {
 	for _, part := range s.partitions() {
 		if err := finishRebuildScript.Run(ctx, s.redis, []string{part.rebuild(), part.meta()}).Err(); err != nil {
@@ -49,8 +49,8 @@ func (s *Store) FinishRebuild(ctx context.Context) error {
 }
 
 // meta is the key of the mark without which a script does not write. In a partition that this process
-// rebuilds it is a mark of the rebuild, which other processes ignore, so that nothing is sold before the end
-// of the rebuild.
+// rebuilds it is a mark of the rebuild, which other processes ignore, so that no order is opened before the
+// end of the rebuild.
 func (s *Store) meta(part partition) string {
 	if s.rebuilding[part] {
 		return part.rebuild()

@@ -68,7 +68,7 @@ func commandNames() []string {
 	return names
 }
 
-// MissingRight is what the user may not do on one server, and has to: a command, keys or channels, in words.
+// MissingRight is a needed right that the user lacks on one server: a command, keys or channels, in words.
 type MissingRight struct {
 	Server string // its address; empty where there is only one
 	Right  string
@@ -122,7 +122,7 @@ func (s *Store) missingBehindSentinels(ctx context.Context, client *redis.Client
 	}
 	_, replicas, err := inspect(ctx, client)
 	if err != nil {
-		return all, answered(err) // without the right to info, which is named already
+		return all, answered(err) // the right to info is missing, too, which is reported already
 	}
 	for _, address := range replicas {
 		options := &redis.Options{
@@ -174,7 +174,7 @@ func (s *Store) queueAll(ctx context.Context, client *redis.Client) (missing []s
 	}
 	conn := client.Conn()
 	defer conn.Close()                                    //nolint:errcheck // nothing was written
-	if err := conn.Do(ctx, "MULTI").Err(); refused(err) { // the pipeline must not go without it: it would write
+	if err := conn.Do(ctx, "MULTI").Err(); refused(err) { // without multi the pipeline must not be sent: it would write
 		return []string{"the command multi, which this check needs"}, nil
 	} else if err != nil {
 		return nil, err
@@ -217,7 +217,7 @@ func deniesKey(why string) bool {
 	return strings.Contains(why, "key") && !strings.Contains(why, deniedCommand)
 }
 
-// words are those of a command, with keys and channels of ours.
+// words returns the words of a command, with keys and channels of ours.
 func (s *Store) words(command string) (words []any) {
 	part := s.partitionAt(0)
 	names := strings.NewReplacer("KEY", part.fence(), "CHANNEL", part.changed())

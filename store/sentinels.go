@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinels name the master of a Redis. They are asked all at once, as far as the URL names them.
+// sentinels finds the master of a Redis. It asks all sentinels of the URL at the same time.
 type sentinels struct {
 	options *redis.FailoverOptions
 	clients []*redis.SentinelClient
@@ -44,7 +44,7 @@ func (s *sentinels) close() error {
 	return errors.Join(all...)
 }
 
-// named counts the sentinels by the master that they name, until the count is enough, or the time is over.
+// named counts the sentinels by the master that they name, until there are enough or the time is over.
 func (s *sentinels) named(
 	ctx context.Context, bound time.Duration, enough func(votes map[string]int) bool,
 ) map[string]int {

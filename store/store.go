@@ -98,17 +98,17 @@ type Options struct {
 	Partitions     int           // fixed once Redis is initialised
 	Retention      time.Duration // of finished payments
 	EventRetention time.Duration // of the stream
-	WaitReplicas   int           // that must have a change before it counts; 0: the master is enough
+	WaitReplicas   int           // replicas that must confirm a change; 0: the master is enough
 	WaitTimeout    time.Duration // for them; at most MaxWait
 	Observer       Observer      // may be nil
 	Readers        *Readers      // for what is polled; nil: they share the store's client
-	AutoPipeline   bool          // commands of one moment go in one pipeline
+	AutoPipeline   bool          // concurrent commands share a pipeline
 	// TraceParent returns the trace of a call, as the traceparent of W3C's Trace Context; nil:
 	// there are none.
 	TraceParent func(context.Context) string
 }
 
-// Store is Redis as the service needs it. Its methods may be called from many goroutines.
+// Store implements the service's ports on Redis. Its methods may be called from many goroutines.
 type Store struct {
 	Options
 	redis    redis.UniversalClient
@@ -149,7 +149,7 @@ func New(client redis.UniversalClient, o Options) *Store {
 }
 
 // LogTo sends the messages of go-redis to the log, for all clients of the process. They are about
-// connections, and hold no data.
+// connections, and contain no stored data.
 func LogTo(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
 
 type driverLog struct{ *slog.Logger }
@@ -185,7 +185,7 @@ var (
 	errNotOurs = errors.New("this Redis is not initialised (run kasse rebuild, or kasse init)")
 )
 
-// unavailable turns an error of Redis into one that callers may see.
+// unavailable converts an error of Redis into one that callers may see.
 func unavailable(err error) error {
 	switch {
 	case err == nil:

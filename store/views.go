@@ -40,8 +40,8 @@ func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView
 // stored payment takes as many, if neither its pointer nor its view is in memory.
 const missReads = 2
 
-// PadReads makes up for the reads that a caller was spared by memory, so that a payment that is not
-// the caller's takes as many as a missing one.
+// PadReads sends the reads that memory has saved, so that a forbidden payment takes as many reads
+// as a missing one.
 func (s *Store) PadReads(ctx context.Context, id payment.ID, made int) error {
 	part := s.paymentPartition(id)
 	for _, question := range []redis.Cmder{
@@ -79,7 +79,7 @@ func (s *Store) readView(ctx context.Context, ref payment.Ref, id payment.ID) (p
 	return payment.StoredView{View: o.Render(id), Version: a.Version, SecretHash: o.Loaded[id].SecretHash}, nil
 }
 
-// readOrder reads an order with the payments in question for a reader, without Redis's clock. The first try learns
+// readOrder reads an order with the payments in question for a reader, without Redis's clock. The first try shows
 // whether the order has blocks of earlier attempts; the second reads everything in one command again.
 func (s *Store) readOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, error) {
 	for blocks := 0; ; {
@@ -109,7 +109,7 @@ func (s *Store) readFields(
 		return payment.Order{}, corrupt(key, errReplyFormat)
 	}
 	if reply[0] == nil && slices.ContainsFunc(reply, func(v any) bool { return v != nil }) {
-		reply[0] = "" // it has records and no order
+		reply[0] = "" // it has records, but no order
 	}
 	o, err := decodeOrder(ref, reply[0], ids, reply[1:])
 	if err != nil {
@@ -204,8 +204,8 @@ func (s *Store) pointed(ctx context.Context, id payment.ID) (payment.OrderID, bo
 	return order, found, err
 }
 
-// pointer reads a pointer. Its absence is believed only in a partition that is marked as ours: a
-// Redis that was wiped has no pointers, and its payments are not unknown.
+// pointer reads a pointer. Its absence counts only in a partition with our mark: a Redis that lost
+// its data has no pointers, but its payments exist.
 func (s *Store) pointer(
 	ctx context.Context, run commandRunner, part partition, id payment.ID,
 ) (payment.OrderID, bool, error) {
@@ -223,8 +223,8 @@ func (s *Store) pointer(
 	return "", false, nil
 }
 
-// absent returns payment.ErrNotFound if the partition is marked as ours: what was not found there
-// is not stored. A partition that was wiped has no mark, and is an error.
+// absent returns payment.ErrNotFound if the partition has our mark: then the record is not stored.
+// A partition without a mark has lost its data, which is an error.
 func (s *Store) absent(ctx context.Context, run commandRunner, part partition) error {
 	question := askMark(ctx, s.meta(part))
 	if err := run.run(ctx, question); err != nil {

@@ -12,8 +12,8 @@ import (
 // A change is built on, and acknowledged with, only what is on WaitReplicas replicas: what was
 // written, and what was read before. A delivery that was written and could not be confirmed is
 // refused. When it comes again it changes nothing, and must be refused as long as the first one is
-// not confirmed. So the orders that a change begins with are confirmed like writes, and no caller
-// has to know of it.
+// not confirmed. So the orders that a change begins with are confirmed like writes, without any
+// code in the callers.
 //
 // WAIT counts for the connection it is sent on, and after a read it may wait for nothing. Hence
 // three commands go together: the script, a write to the partition's fence, WAIT. Redis replicates

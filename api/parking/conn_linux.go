@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// conn is a connection that is given back to http.Server. Making it takes one system call. net.FileConn takes
+// conn is a connection that is returned to http.Server. Creating it takes one system call. net.FileConn takes
 // fifteen, most of which set options that the socket already has.
 type conn struct {
 	file          *os.File // waits in the runtime's poller
@@ -44,7 +44,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // Close closes the socket.
 func (c *conn) Close() error { return c.asNet("close", c.file.Close()) }
 
-// CloseWrite ends what is written, and leaves the reading open.
+// CloseWrite closes the sending side; reads go on.
 func (c *conn) CloseWrite() error {
 	raw, err := c.file.SyscallConn()
 	if err != nil {

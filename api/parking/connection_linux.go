@@ -15,9 +15,9 @@ type state uint8
 
 const (
 	waiting   state = iota // its answer: the request is parked, or a handler answers it
-	answering              // its client, which is to take the answer
+	answering              // its client, until it can take more of the answer
 	idle                   // its next request
-	left                   // nothing: it is closed, or http.Server's again
+	left                   // nothing: it is closed, or belongs to http.Server again
 )
 
 // reported are the events that epoll reports: once for each arrival of bytes, since the bytes are left
@@ -27,7 +27,8 @@ const (
 	edgeTriggered = 1 << 31 // syscall.EPOLLET, which is negative there
 )
 
-// connection is one that is in the epoll set. The one that changes the state from waiting or idle owns the descriptor.
+// connection is a connection in the epoll set. The goroutine that changes its state from waiting or idle owns the
+// descriptor.
 type connection struct {
 	parker        *Parker
 	local, remote net.Addr
@@ -42,9 +43,9 @@ type connection struct {
 
 	mu        sync.Mutex
 	state     state
-	came      bool   // bytes of the next request have come, or the end
+	came      bool   // bytes of the next request have arrived, or the client has closed
 	over      bool   // the client has closed, or ended what it sends
-	gone      func() // nil: it was called, or is not to be
+	gone      func() // nil: it was called, or must not be called
 	idleUntil time.Time
 	expires   *time.Timer // runs while timed; nil: it has never been needed
 	timed     bool
@@ -64,9 +65,9 @@ func (c *connection) event(events uint32) {
 		switch came := c.look(); {
 		case broken || came == theEnd:
 			c.over = true
-			go c.gone() // it answers, and the answer is logged: others must not wait for that
+			go c.gone() // it writes and logs an answer: other connections must not wait for that
 			c.gone = nil
-		case came == bytesCame: // of the next request: http.Server does not look on either
+		case came == bytesCame: // of the next request: http.Server does not watch for the client's end either
 			c.gone = nil
 		}
 	case idle:
@@ -83,7 +84,7 @@ func (c *connection) event(events uint32) {
 // buffers hold answers until they are written.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// largestBuffer is the size of a buffer, in bytes, up to which it is used again.
+// largestBuffer is the size, in bytes, up to which a buffer is reused.
 const largestBuffer = 16 << 10
 
 // answer writes the answer to a request that was parked.
@@ -138,7 +139,7 @@ func (c *connection) finish(to net.Conn, rest []byte) {
 	defer c.parker.answered()
 	_ = to.SetWriteDeadline(c.writeBy) // a closed one fails at the next line
 	if _, err := to.Write(rest); err != nil || c.closes || c.conn != nil {
-		_ = to.Close() // nothing more comes of it
+		_ = to.Close() // its error has no consequence
 		return
 	}
 	_ = to.SetWriteDeadline(time.Time{}) // as above
@@ -177,7 +178,8 @@ func (c *connection) await() {
 	}
 }
 
-// rest lets the connection be idle for a time; zero: without a bound. The caller holds the lock.
+// rest makes the connection idle for at most a time; zero: without a bound. The caller holds the
+// lock.
 func (c *connection) rest(bound time.Duration) {
 	c.state = idle
 	if bound == 0 {
@@ -234,7 +236,7 @@ func (c *connection) leave() {
 // close closes the connection. The caller holds the lock.
 func (c *connection) close() {
 	c.leave()
-	_ = syscall.Close(c.fd) // nothing more comes of it
+	_ = syscall.Close(c.fd) // its error has no consequence
 }
 
 // giveBack returns the connection to http.Server for the next request. The caller holds the lock.
@@ -243,7 +245,7 @@ func (c *connection) giveBack() {
 	go c.parker.serve(newConn(c.fd, c.early, c.local, c.remote))
 }
 
-// serve hands a connection to the listener. One that comes after its end is closed.
+// serve passes a connection to the listener, or closes it if the listener has ended.
 func (p *Parker) serve(c net.Conn) {
 	select {
 	case p.back <- c:

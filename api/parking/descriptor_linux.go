@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// detach removes a connection's descriptor from the runtime's poller, which keeps some state for each.
+// detach removes a connection's descriptor from the runtime's poller, which needs memory for each
+// descriptor.
 func detach(c net.Conn) (int, error) {
 	socket, ok := c.(syscall.Conn)
 	if !ok {
@@ -38,7 +39,7 @@ func (c *connection) control(op int, events uint32) error {
 	return syscall.EpollCtl(c.parker.poller, op, c.fd, &e)
 }
 
-// arrival is what the socket has to read.
+// arrival is the state of the socket's input.
 type arrival uint8
 
 const (
@@ -63,7 +64,7 @@ func (c *connection) look() arrival {
 	}
 }
 
-// write writes as much as the socket accepts; EAGAIN means that a rest remains.
+// write writes as much as the socket accepts; EAGAIN means that it did not accept everything.
 func (c *connection) write(text []byte) (n int, err error) {
 	for n < len(text) {
 		m, err := syscall.Write(c.fd, text[n:])

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// exchange is a request that the Parker has read, and the http.ResponseWriter of its answer.
+// exchange is a request that the Parker has read, and the http.ResponseWriter of its response.
 type exchange struct {
 	c      *connection
 	r      *http.Request
@@ -25,7 +25,7 @@ func (x *exchange) Header() http.Header { return x.header }
 
 // WriteHeader sets the status of the answer.
 func (x *exchange) WriteHeader(status int) {
-	if x.status == 0 && status >= http.StatusOK { // none of our handlers informs
+	if x.status == 0 && status >= http.StatusOK { // no handler of ours sends informational responses
 		x.status = status
 	}
 }
@@ -37,11 +37,11 @@ func (x *exchange) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// requestBuffers are what requests are read into.
+// requestBuffers are the buffers that requests are read into.
 var requestBuffers = sync.Pool{New: func() any { return new([largestRequest + 1]byte) }}
 
-// read reads what has come on an idle connection, and has it answered, or gives it to http.Server. The caller holds the
-// lock.
+// read reads the bytes that have arrived on an idle connection. It dispatches the request, or returns the connection to
+// http.Server. The caller holds the lock.
 func (c *connection) read() {
 	buffer := requestBuffers.Get().(*[largestRequest + 1]byte)
 	defer requestBuffers.Put(buffer)
@@ -71,7 +71,7 @@ func (c *connection) read() {
 	c.serve(r)
 }
 
-// serve has a request answered. The caller holds the lock.
+// serve passes a request to a worker. The caller holds the lock.
 func (c *connection) serve(r *http.Request) {
 	if c.from == "" {
 		c.from = c.remote.String()
@@ -87,7 +87,7 @@ func (c *connection) serve(r *http.Request) {
 	c.parker.dispatch(x)
 }
 
-// dispatch hands an exchange to a worker that has nothing to do, or to a new one.
+// dispatch passes an exchange to an idle worker, or to a new one.
 func (p *Parker) dispatch(x *exchange) {
 	select {
 	case p.work <- x:
@@ -96,7 +96,8 @@ func (p *Parker) dispatch(x *exchange) {
 	}
 }
 
-// worker answers requests until the listener is closed. Its stack has grown with the first.
+// worker answers requests until the listener is closed. Its stack has already grown to the needed
+// size.
 func (p *Parker) worker(x *exchange) {
 	if p.workers.Add(1) > mostWorkers {
 		defer p.workers.Add(-1)
@@ -130,7 +131,8 @@ func (x *exchange) answer() {
 	}
 }
 
-// handle calls the handler. It reports false where that panics, as http.Server takes it: the connection is to be cut.
+// handle calls the handler. It returns false if the handler panics: like http.Server, the caller then closes the
+// connection.
 func (x *exchange) handle() (answered bool) {
 	defer func() {
 		value := recover()
@@ -161,7 +163,7 @@ func (x *exchange) park(gone func()) (answer func(status int, header http.Header
 	case c.over:
 		go gone() // it may have been before the handler began
 		c.gone = nil
-	case !c.came: // http.Server does not look on either once bytes have come
+	case !c.came: // http.Server does not watch for the client's end either once bytes have arrived
 		c.gone = gone
 	default:
 		c.gone = nil

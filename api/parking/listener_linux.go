@@ -15,7 +15,7 @@ type listener struct {
 	fresh  chan accepted
 }
 
-// accepted is what the listener below has accepted.
+// accepted is the result of the wrapped listener's Accept.
 type accepted struct {
 	conn net.Conn
 	err  error
@@ -34,7 +34,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// accept takes in what the listener below accepts, or passes it on, until it is closed.
+// accept adds accepted connections to the epoll set, or passes them on, until the listener is
+// closed.
 func (l *listener) accept() {
 	for {
 		c, err := l.Listener.Accept()
@@ -55,7 +56,7 @@ func (l *listener) accept() {
 	}
 }
 
-// Close ends the accepting, and closes what is idle.
+// Close stops accepting, and closes idle connections.
 func (l *listener) Close() error {
 	err := l.Listener.Close()
 	l.stop.Do(l.parker.close)

@@ -18,7 +18,7 @@ type Parker struct {
 	back    chan net.Conn  // connections whose next request has begun
 	done    chan struct{}  // closed with the listener
 	sent    atomic.Uint64  // answers to parked requests so far
-	work    chan *exchange // for workers that have nothing to do
+	work    chan *exchange // for idle workers
 	workers atomic.Int64   // that are there
 
 	mu     sync.Mutex
@@ -26,7 +26,7 @@ type Parker struct {
 	poller int      // its descriptor
 	parked map[int32]*connection
 	serial int32         // of the last connection: descriptors are used again
-	busy   int           // connections that are to be answered
+	busy   int           // connections with a request that is not answered yet
 	rest   chan struct{} // closed when busy becomes zero; nil: no caller waits
 	closed bool
 }
@@ -45,7 +45,7 @@ func (p *Parker) Listen(inner net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil { // the runtime's poller takes no other
+	if err := syscall.SetNonblock(fd, true); err != nil { // the runtime's poller accepts only non-blocking descriptors
 		_ = syscall.Close(fd) // nothing is in it
 		return nil, os.NewSyscallError("fcntl", err)
 	}
@@ -159,7 +159,7 @@ func (p *Parker) remove(c *connection) {
 	p.end()
 }
 
-// end gives the poller up once the listener is closed and nothing is parked any more.
+// end closes the epoll set once the listener is closed and nothing is parked.
 func (p *Parker) end() {
 	if p.closed && len(p.parked) == 0 && p.epoll != nil {
 		_ = p.epoll.Close() // nothing is in it
@@ -167,7 +167,7 @@ func (p *Parker) end() {
 	}
 }
 
-// answered counts a response that was fully written, or cannot be.
+// answered counts a response that was fully written, or that cannot be written.
 func (p *Parker) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -236,7 +236,7 @@ func (p *Parker) poll(epoll *os.File) {
 		if err != nil {
 			return
 		}
-		paused = p.giveWay(sent, paused)
+		paused = p.backOff(sent, paused)
 		for _, e := range events[:n] {
 			if c := p.find(e.Fd, e.Pad); c != nil {
 				c.event(e.Events)
@@ -255,9 +255,9 @@ const (
 	burstPause  = time.Second // until next requests may be delayed again: a steady flow of responses is no burst
 )
 
-// giveWay waits until a burst of responses is over, for a tenth of a second at most. sent is the count of
+// backOff waits until a burst of responses is over, for a tenth of a second at most. sent is the count of
 // responses at the last events, and pausedUntil the time after which it may wait again.
-func (p *Parker) giveWay(sent uint64, pausedUntil time.Time) time.Time {
+func (p *Parker) backOff(sent uint64, pausedUntil time.Time) time.Time {
 	if p.sent.Load()-sent < burst || now().Before(pausedUntil) {
 		return pausedUntil
 	}

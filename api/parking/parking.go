@@ -4,10 +4,10 @@
 // A Parker takes over the connection of a request that has to wait, and keeps its file descriptor in one epoll set. It
 // writes the answer directly to the descriptor. Then the connection waits in the same set for its next request.
 //
-// A new connection waits in that set, too. A request that comes whole, and that Options.Reads takes, is answered by
-// Options.Handler: with two system calls, and without a goroutine or buffers for each connection. With anything else
-// the connection goes to http.Server. So keep-alive works as usual, and the client gets the same bytes as from
-// http.Server.
+// A new connection waits in that set, too. A complete request that Options.Reads accepts is answered by
+// Options.Handler: with two system calls, and without a goroutine or buffers for each connection. For any other
+// request the connection goes to http.Server. So keep-alive works as usual, and the client gets the same bytes as
+// from http.Server.
 //
 // Only HTTP/1.1 without TLS, on Linux, can be parked. Park refuses every other connection, and its caller then waits as
 // usual.
@@ -19,9 +19,9 @@ import (
 	"time"
 )
 
-// Options configure a Parker. Those that http.Server has too are to be its own.
+// Options configure a Parker. Timeouts must equal those of the http.Server.
 type Options struct {
-	// WriteTimeout bounds the time from the taking over to the end of the answer; zero: no bound.
+	// WriteTimeout bounds the time from Park to the end of the answer; zero: no bound.
 	WriteTimeout time.Duration
 	// IdleTimeout bounds the time from an answer to the first byte of the next request; zero: no bound.
 	IdleTimeout time.Duration
@@ -30,7 +30,7 @@ type Options struct {
 
 	// Handler answers the requests that Reads takes; nil: http.Server answers all.
 	Handler http.Handler
-	// Reads reports whether a GET of the path is answered by Handler, where nothing of the request is unusual.
+	// Reads reports whether a plain GET of the path is answered by Handler.
 	Reads func(path string) bool
 	// ErrorLog logs panics; nil: they are not logged.
 	ErrorLog *log.Logger

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// largestRequest is the size of a request, in bytes, up to which the Parker reads it itself.
+// largestRequest is the size, in bytes, up to which the Parker reads a request itself.
 const largestRequest = 4 << 10
 
-// parseRequest returns the request that the text is; nil where http.Server has to read it. It takes only what needs no
-// rule of HTTP beyond the plainest: one whole GET of HTTP/1.1 without a body, for a path without escapes, with one Host
-// and printable header fields. For these it returns what http.ReadRequest returns. A request that comes in pieces, or
-// with bytes of the next one, is http.Server's.
+// parseRequest parses a request; nil if http.Server must read it. It accepts only the plainest form of HTTP: one whole
+// GET of HTTP/1.1 without a body, for a path without escapes, with one Host and printable header fields. For these it
+// returns what http.ReadRequest returns. An incomplete request, or one with bytes of the next one, is left to
+// http.Server.
 func parseRequest(text string, takes func(path string) bool) *http.Request {
 	head, rest, whole := strings.Cut(text, "\r\n\r\n")
 	line, lines, _ := strings.Cut(head, "\r\n")
@@ -37,7 +37,7 @@ func parseRequest(text string, takes func(path string) bool) *http.Request {
 	}
 }
 
-// parseHeader reads the fields of a header. The host is empty where http.Server has to read it.
+// parseHeader reads the fields of a header. The host is empty if http.Server must read the request.
 func parseHeader(lines string) (header http.Header, host string) {
 	count := strings.Count(lines, "\r\n") + 1
 	header = make(http.Header, count)

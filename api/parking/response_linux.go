@@ -11,7 +11,7 @@ import (
 // chunkedOver is the largest body, in bytes, for which http.Server sets Content-Length itself.
 const chunkedOver = 2048
 
-// headRoom is the size of the head of an answer, in bytes, that its buffer has room for at once.
+// headRoom is the space, in bytes, that a buffer has for the head of an answer.
 const headRoom = 768
 
 // render writes an answer as http.Server writes it to an HTTP/1.1 client, where the handler writes its body in one
