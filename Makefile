@@ -257,9 +257,9 @@ image-check: ## the image, built and run by a Docker daemon of its own: as in co
 systemd-check: programs ## kasse.service under a real systemd, with all its restrictions, in namespaces of its own; root, no part of check
 	@GO="$(GO)" test/systemd/run.sh
 
-.PHONY: judge findings
-judge: ##l the webhook handlers of public plug-ins on the simulator's events; UPDATE=1
-	@test/judge/run.sh
+.PHONY: plugins findings
+plugins: ##l the webhook handlers of public plug-ins on the simulator's events; UPDATE=1
+	@test/plugins/run.sh
 
 findings: ##l what public packages do against good guesses; needs the network; FINDINGS='name…'
 	@test/findings/run.sh $(FINDINGS)

@@ -14,7 +14,7 @@ import (
 
 const makeIntent = "POST /v1/payment_intents"
 
-// TestBrokenStripe: a stable code, bounded in time, no word of Stripe's; and the same request heals it.
+// TestBrokenStripe: each fault has a stable code, ends in bounded time and shows no text of Stripe; the same request later succeeds.
 func TestBrokenStripe(t *testing.T) {
 	tests := map[string]struct {
 		fault    stripesim.FaultKind
@@ -52,9 +52,9 @@ func TestBrokenStripe(t *testing.T) {
 				t.Errorf("Retry-After is %q", got)
 			}
 			w.stripe.ClearFaults()
-			wait.Until(t, "the same request to heal it", func() error {
-				if healed := w.send(create); healed.status/100 != 2 {
-					return fmt.Errorf("%d %s", healed.status, healed.body)
+			wait.Until(t, "the same request to succeed", func() error {
+				if repeated := w.send(create); repeated.status/100 != 2 {
+					return fmt.Errorf("%d %s", repeated.status, repeated.body)
 				}
 				return nil
 			})

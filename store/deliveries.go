@@ -82,7 +82,7 @@ func (s *Store) LoadDeliveries(
 		all[i].addTries(event, log.Val())
 		claimed := all[i].addRetry(retries[event.Entry])
 		all[i].addDead(event, dead.Val())
-		all[i].State = at.judge(all[i], event, claimed || len(pending[i].Val()) > 0)
+		all[i].State = at.state(all[i], event, claimed || len(pending[i].Val()) > 0)
 	}
 	return all, nil
 }
@@ -93,7 +93,7 @@ type deliveryPosition struct {
 	last              position
 }
 
-func (at deliveryPosition) judge(d Delivery, event payment.FeedEvent, pending bool) DeliveryState {
+func (at deliveryPosition) state(d Delivery, event payment.FeedEvent, pending bool) DeliveryState {
 	switch {
 	case !d.Due.IsZero():
 		return DeliveryWaits

@@ -46,7 +46,7 @@ func TestFailover(t *testing.T) {
 				})
 				servers.KillMaster()
 			})
-			l.judge(t.Context(), connectTo(t, name, servers.URL()))
+			l.checkAcknowledged(t.Context(), connectTo(t, name, servers.URL()))
 		})
 	}
 }
@@ -69,7 +69,7 @@ func TestSlotsMove(t *testing.T) {
 	if moved != 4 {
 		t.Errorf("%d slots were moved", moved)
 	}
-	l.judge(t.Context(), connectTo(t, "cluster", cluster.URL()))
+	l.checkAcknowledged(t.Context(), connectTo(t, "cluster", cluster.URL()))
 }
 
 // newLoad returns a load on an empty Redis, of which one replica is waited for.
@@ -227,8 +227,8 @@ func (l *load) note(ctx context.Context, id payment.ID, began moment, err error)
 	}
 }
 
-// judge looks for all that was acknowledged, with a client that has seen nothing yet.
-func (l *load) judge(ctx context.Context, client redis.UniversalClient) {
+// checkAcknowledged looks for all that was acknowledged, with a client that has seen nothing yet.
+func (l *load) checkAcknowledged(ctx context.Context, client redis.UniversalClient) {
 	l.t.Helper()
 	fresh := store.New(client, options)
 	seen := map[string]int{}

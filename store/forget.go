@@ -110,8 +110,8 @@ func (s *Store) scanRetries(ctx context.Context, key string, see func(member str
 	}
 }
 
-// eventsToForget returns the order's entries, from the first on that shows something of a person, with the fields
-// that they are to have.
+// eventsToForget returns the order's entries, from the first on that shows something of a person, with their new
+// fields.
 func (s *Store) eventsToForget(
 	ctx context.Context, part partition, o *payment.Order,
 ) (found []redis.XMessage, err error) {
@@ -144,7 +144,7 @@ func (s *Store) eventsToForget(
 // copyOf is an entry as it is appended again: with its own time, and the note that it may have been announced before.
 func copyOf(entry redis.XMessage, data []byte) redis.XMessage {
 	values := map[string]any{"at": strconv.FormatInt(parsePosition(entry.ID).ms, 10)}
-	maps.Copy(values, entry.Values) // a copy of a copy keeps the first one's time
+	maps.Copy(values, entry.Values) // a copy of a copy keeps the time of the original
 	values["data"], values["restored"] = data, "true"
 	delete(values, "sent")
 	return redis.XMessage{ID: entry.ID, Values: values}

@@ -61,12 +61,12 @@ func TestExhaustive(t *testing.T) {
 	}
 }
 
-// walk judges a history, and all that go on from it.
+// walk checks a history, and all that go on from it.
 func walk(t *testing.T, count *tally, now truth, history []happened) {
 	t.Helper()
 	for _, m := range allMoments(history) {
 		count.histories.Add(1)
-		judge(t, count, history, m)
+		checkHistory(t, count, history, m)
 		if t.Failed() {
 			return
 		}
@@ -126,7 +126,7 @@ func allMoments(history []happened) []moments {
 	return all
 }
 
-func judge(t *testing.T, count *tally, history []happened, m moments) {
+func checkHistory(t *testing.T, count *tally, history []happened, m moments) {
 	t.Helper()
 	list := facts(history, m)
 	if len(list) < 4 { // beyond, the opening would double the time

@@ -117,7 +117,7 @@ func walkBooks(t *testing.T, count *tally, now books, history []entered) {
 	if len(history) > 0 {
 		for _, m := range allMoments(make([]happened, len(history))) {
 			count.histories.Add(1)
-			judgeBooks(t, count, now, history, m)
+			checkBooks(t, count, now, history, m)
 		}
 	}
 	if len(history) == longestHistory()-1 || t.Failed() {
@@ -156,7 +156,7 @@ func (b books) truth() money {
 	return money{refunded, stateSince(Paid, b.received, refunded, disputes)}
 }
 
-func judgeBooks(t *testing.T, count *tally, now books, history []entered, m moments) {
+func checkBooks(t *testing.T, count *tally, now books, history []entered, m moments) {
 	t.Helper()
 	paid := succeeded("ch_1")
 	paid.AmountReceived = now.received

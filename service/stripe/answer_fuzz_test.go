@@ -89,12 +89,12 @@ func FuzzAnswer(f *testing.F) {
 			},
 		} {
 			answer, err := ask()
-			judgeAnswer(t, body, answer, err)
+			checkAnswer(t, body, answer, err)
 		}
 	})
 }
 
-func judgeAnswer(t *testing.T, body string, answer payment.Answer, err error) {
+func checkAnswer(t *testing.T, body string, answer payment.Answer, err error) {
 	t.Helper()
 	if err == nil {
 		if !answer.ID.Valid() || !answer.Status.Known() {

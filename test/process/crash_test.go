@@ -18,7 +18,7 @@ var hasty = map[string]string{"STRIPE_TIMEOUT": "2s"}
 
 const createRoute = "POST /v1/payment_intents"
 
-// A process that dies while Stripe works on its create leaves an order that another process heals.
+// A process that dies while Stripe works on its create leaves an order that another process repeatAndPay.
 func TestKillWhileStripeWorks(t *testing.T) {
 	t.Parallel()
 	concurrently(t, map[string]func(*testing.T){
@@ -67,7 +67,7 @@ func killAt(faults ...stripesim.Fault) func(*testing.T) {
 		if status := <-answered; status != 0 {
 			t.Logf("the kill came too late: the create was answered %d", status)
 		}
-		w.heals(second, "crash", customer)
+		w.repeatAndPay(second, "crash", customer)
 	}
 }
 
@@ -84,8 +84,8 @@ func (p *process) createInBackground(order, customer string) <-chan int {
 	return answered
 }
 
-// heals sends the create again until it is answered with the order's one payment, and pays it.
-func (w *processEnv) heals(by *process, order, customer string) {
+// repeatAndPay sends the create again until it is answered with the order's one payment, and pays it.
+func (w *processEnv) repeatAndPay(by *process, order, customer string) {
 	w.t.Helper()
 	opened := w.createPatiently(by, order, customer)
 	made := w.intents()[order]
@@ -111,7 +111,7 @@ func (w *processEnv) createPatiently(by *process, order, customer string) view {
 		opened = a.view(w.t)
 		if a.status != http.StatusCreated && a.status != http.StatusOK {
 			if !opened.Retryable {
-				w.t.Fatalf("%s cannot be healed: %d %s", order, a.status, a.body)
+				w.t.Fatalf("%s was not opened by the repeats: %d %s", order, a.status, a.body)
 			}
 			return fmt.Errorf("%d %s", a.status, a.body)
 		}
@@ -159,7 +159,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 				beyond++
 				mu.Unlock()
 			}
-			w.heals(second.in(t), order, customer)
+			w.repeatAndPay(second.in(t), order, customer)
 		}
 	}
 	concurrently(t, stories)
@@ -200,11 +200,11 @@ func TestKillAtAnyMoment(t *testing.T) {
 			for range orders - first {
 				<-answers
 			}
-			var healing sync.WaitGroup
+			var repeating sync.WaitGroup
 			for i := range orders {
-				healing.Go(func() { w.heals(second.in(t), fmt.Sprintf("any-%d-%d", round, i), customer) })
+				repeating.Go(func() { w.repeatAndPay(second.in(t), fmt.Sprintf("any-%d-%d", round, i), customer) })
 			}
-			healing.Wait()
+			repeating.Wait()
 		}
 	}
 	concurrently(t, stories)

@@ -139,20 +139,20 @@ func (r lossRound) play(t *testing.T, number int) {
 	} else { // the holder of the lease hangs
 		w.no(w.client.Set(t.Context(), "kasse:{p0}:lease:nets", "another", leaseLasts).Err())
 	}
-	w.judge(cases, "after the loss", false)
+	w.checkOrders(cases, "after the loss", false)
 	w.each(cases, func(c *lossCase) { lossActs[c.act](c) })
 	w.settled()
 	w.advance(2 * time.Minute)
 	w.settled()
-	w.judge(cases, "after the customer", false)
-	w.judgePayers(cases)
+	w.checkOrders(cases, "after the customer", false)
+	w.checkPayers(cases)
 	w.advance(30 * time.Minute)
 	w.mend("reconcile")
 	w.finished()
-	w.judge(cases, "after reconcile", true)
+	w.checkOrders(cases, "after reconcile", true)
 	w.mend("rebuild", "-since", "48h")
 	w.finished()
-	w.judge(cases, "after rebuild", true)
+	w.checkOrders(cases, "after rebuild", true)
 	w.awaitPushes()
 	w.report(cases)
 }
@@ -224,26 +224,26 @@ func (w *lossEnv) each(cases []*lossCase, do func(*lossCase)) {
 	work.Wait()
 }
 
-// judge looks at every order; at the end also at what is shown and announced.
-func (w *lossEnv) judge(cases []*lossCase, when string, end bool) {
+// checkOrders looks at every order; at the end also at what is shown and announced.
+func (w *lossEnv) checkOrders(cases []*lossCase, when string, end bool) {
 	w.t.Helper()
 	all, stream := w.intents(), w.stream()
 	w.each(cases, func(c *lossCase) {
-		c.judgePayable(all, when)
+		c.checkPayable(all, when)
 		if end {
-			c.judgePaid(all, stream, when)
-			c.judgeShown(all, stream, when)
+			c.checkPaid(all, stream, when)
+			c.checkShown(all, stream, when)
 		}
 	})
 }
 
-// judgePayers checks that a payment after the loss needs neither another create nor a command.
-func (w *lossEnv) judgePayers(cases []*lossCase) {
+// checkPayers checks that a payment after the loss needs neither another create nor a command.
+func (w *lossEnv) checkPayers(cases []*lossCase) {
 	w.t.Helper()
 	all, stream := w.intents(), w.stream()
 	for _, c := range cases {
 		if c.paid {
-			c.judgePaid(all, stream, "after the payment")
+			c.checkPaid(all, stream, "after the payment")
 		}
 	}
 }

@@ -94,7 +94,7 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 		m.replace(random.IntN(len(m.replicas)), settings)
 	}
 	players.Wait()
-	m.judge(orders, alone)
+	m.compareWithStripe(orders, alone)
 	t.Logf(
 		"%d orders, %d payments, %d kills; answers %v; events %v", len(orders), m.payments, kills, m.statuses,
 		m.events,

@@ -18,7 +18,7 @@ func TestThousandCreatesOfOneOrder(t *testing.T) {
 	if len(made) != 1 {
 		t.Fatalf("Stripe has %d PaymentIntents of the order", len(made))
 	}
-	tally := judge(t, answers, map[string]string{"busy": made[0].ID})
+	tally := checkAnswers(t, answers, map[string]string{"busy": made[0].ID})
 	t.Logf("%v", tally)
 	if tally[http.StatusServiceUnavailable] == 0 { // otherwise the first answer may have been such a one
 		expect(t, "number of 201", tally[http.StatusCreated], 1)
@@ -44,7 +44,7 @@ func TestManyOrdersAtOnce(t *testing.T) {
 		payments[name(i)] = made[name(i)][0].ID
 	}
 	expect(t, "number of orders at Stripe", len(made), orders)
-	tally := judge(t, answers, payments)
+	tally := checkAnswers(t, answers, payments)
 	t.Logf("%v", tally)
 	if tally[http.StatusServiceUnavailable] == 0 {
 		expect(t, "number of 201", tally[http.StatusCreated], orders)
@@ -78,9 +78,9 @@ func createAtOnce(w *processEnv, all []*process, count int, order func(int) stri
 	return answers
 }
 
-// judge checks that every caller got its order's payment and a session of its own, or may come again. It counts the
+// checkAnswers checks that every caller got its order's payment and a session of its own, or may come again. It counts the
 // answers by status.
-func judge(t *testing.T, answers []created, payments map[string]string) map[int]int {
+func checkAnswers(t *testing.T, answers []created, payments map[string]string) map[int]int {
 	t.Helper()
 	tally, wrong, secrets, sessions := map[int]int{}, map[string]int{}, map[string]string{}, map[string]bool{}
 	for _, a := range answers {

@@ -86,13 +86,13 @@ func (s stricken) suffer(fault stripesim.Fault) {
 	s.no(s.sim.AddFault(fault))
 	var asked sync.WaitGroup
 	for _, n := range needs {
-		asked.Go(func() { s.judge(n) })
+		asked.Go(func() { s.checkError(n) })
 	}
 	s.unaffected(paid)
 	asked.Wait()
 	s.sim.ClearFaults()
 	for _, n := range needs[:5] {
-		s.heals(n)
+		s.repeatUntilDone(n)
 	}
 	s.onePayable()
 }
@@ -107,7 +107,7 @@ func (s stricken) ask(n need) (answer, error) {
 	return call(ctx, s.client, n.method, s.p.public+n.path, header, n.body)
 }
 
-func (s stricken) judge(n need) {
+func (s stricken) checkError(n need) {
 	s.t.Helper()
 	a, err := s.ask(n)
 	if err != nil {
@@ -140,11 +140,11 @@ func (s stricken) unaffected(v view) {
 	s.p.must(http.StatusOK, v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 }
 
-// heals repeats the request until Stripe's fault has no more effect. A failure that Stripe has stored for a
+// repeatUntilDone repeats the request until Stripe's fault has no more effect. A failure that Stripe has stored for a
 // refund's key counts as that: the caller uses another key.
-func (s stricken) heals(n need) {
+func (s stricken) repeatUntilDone(n need) {
 	s.t.Helper()
-	wait.Until(s.t, n.method+" "+n.path+" healed", func() error {
+	wait.Until(s.t, n.method+" "+n.path+" to have its effect", func() error {
 		a, err := s.ask(n)
 		if err != nil {
 			return err

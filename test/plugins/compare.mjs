@@ -24,7 +24,7 @@ console.log(`| history | Kasse | ${plugins.map((plugin) => plugin.name).join(' |
 console.log(`|---|---|${'---|'.repeat(plugins.length)}`);
 for (const [index, history] of histories.entries()) {
   arrived.length = 0;
-  const order = `judged-${index}`;
+  const order = `plugins-${index}`;
   const payment = await sim.open(order, history);
   for (const step of history.steps) {
     await sim.later();

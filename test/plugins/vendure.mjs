@@ -10,7 +10,7 @@ const { stripePaymentMethodHandler } = require('@vendure/payments-plugin/package
 async function bootstrap() {
   return core.bootstrap({
     apiOptions: { port: 0, hostname: '127.0.0.1', adminApiPath: 'admin-api', shopApiPath: 'shop-api' },
-    authOptions: { tokenMethod: 'bearer', superadminCredentials: { identifier: 'judge', password: 'judge' } },
+    authOptions: { tokenMethod: 'bearer', superadminCredentials: { identifier: 'plugins', password: 'plugins' } },
     dbConnectionOptions: { type: 'sqljs', synchronize: true },
     logger: new core.DefaultLogger({ level: -1 }),
     paymentOptions: { paymentMethodHandlers: [stripePaymentMethodHandler] },
@@ -34,7 +34,7 @@ async function fill(get, context) {
     id: context.channelId, defaultTaxZoneId: zone.id, defaultShippingZoneId: zone.id, pricesIncludeTax: true,
     defaultCurrencyCode: 'EUR', availableCurrencyCodes: ['EUR'],
   });
-  const secrets = [{ name: 'apiKey', value: 'sk_test_judge' }, { name: 'webhookSecret', value: 'whsec_judge' }];
+  const secrets = [{ name: 'apiKey', value: 'sk_test_plugins' }, { name: 'webhookSecret', value: 'whsec_plugins' }];
   await get(core.PaymentMethodService).create(context, {
     code: 'stripe', enabled: true, handler: { code: 'stripe', arguments: secrets },
     translations: [{ languageCode: 'en', name: 'Stripe' }],

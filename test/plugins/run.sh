@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plays histories of payments on Kasse and the simulator, hands the same signed events to the webhook handlers of public
-# plug-ins, and prints each one's resulting states as a table. It exits 1 if docs/judged.md has another table;
+# plug-ins, and prints each one's resulting states as a table. It exits 1 if docs/plugins.md has another table;
 # UPDATE=1 writes it there. Packages are installed in a temporary folder.
 set -eu
 cd "$(dirname "$0")"
@@ -23,15 +23,15 @@ until grep -q '^Control' addresses; do
 	kill -0 $dev
 	sleep 0.1
 done
-node judge.mjs >table
+node compare.mjs >table
 cat table
-document="$root/docs/judged.md"
+document="$root/docs/plugins.md"
 if [ "${UPDATE:-}" ]; then
 	awk 'FNR == NR { table = table $0 "\n"; next }
 		/^\| history / { printf "%s", table; skip = 1 }
 		!/^\|/ { skip = 0 }
-		!skip' table "$document" >judged.md
-	cp judged.md "$document"
+		!skip' table "$document" >plugins.md
+	cp plugins.md "$document"
 fi
 grep '^|' "$document" | grep -Fxf table >same || true
-diff table same >difference || { echo "docs/judged.md has another table: UPDATE=1 writes it"; cat difference; exit 1; }
+diff table same >difference || { echo "docs/plugins.md has another table: UPDATE=1 writes it"; cat difference; exit 1; }

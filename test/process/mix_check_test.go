@@ -17,14 +17,14 @@ import (
 // looked at after a minute.
 const mixPatience = 3 * time.Minute
 
-// judge waits until all work is done, and compares every order with Stripe. With alone, no caller returns,
+// compareWithStripe waits until all work is done, and compares every order with Stripe. With alone, no caller returns,
 // and the workers must find the outcomes, which takes them a minute.
-func (m *mix) judge(orders []*mixedOrder, alone bool) {
+func (m *mix) compareWithStripe(orders []*mixedOrder, alone bool) {
 	m.t.Helper()
 	m.no(m.sim.Drain(m.t.Context()))
 	for _, o := range orders {
 		if !alone {
-			o.comeBack()
+			o.repeatLastChange()
 		}
 	}
 	wrong, left := map[*mixedOrder]error{}, orders
@@ -62,9 +62,9 @@ func (m *mix) compareOrders(orders []*mixedOrder) map[*mixedOrder]error {
 	return wrong
 }
 
-// comeBack repeats a caller's last change without a response: it creates until there is one. So does a
+// repeatLastChange repeats a caller's last change without a response: it creates until there is one. So does a
 // customer whose payment was withdrawn for another that was not returned.
-func (o *mixedOrder) comeBack() {
+func (o *mixedOrder) repeatLastChange() {
 	shown, _ := o.show(0)
 	if !o.open && (shown.Payment == nil || !shown.Payment.Superseded) {
 		return

@@ -6,7 +6,7 @@ const { default: Provider } = createRequire(import.meta.url)('@medusajs/payment-
 
 export async function startMedusa() {
   const provider = new Provider({}, {
-    apiKey: 'sk_test_judge', webhookSecret: 'whsec_judge', asyncPaymentMethodTypes: ['sepa_debit'],
+    apiKey: 'sk_test_plugins', webhookSecret: 'whsec_plugins', asyncPaymentMethodTypes: ['sepa_debit'],
   });
   provider.stripe_.paymentMethods.retrieve = async (id) => ({ id, type: 'sepa_debit' }); // asked for debits only
   let last;

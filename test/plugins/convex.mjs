@@ -14,7 +14,7 @@ export async function startConvex() {
   });
   const context = { runMutation: (mutation, values) => test.mutation(mutation, values) };
   let route;
-  const secrets = { STRIPE_WEBHOOK_SECRET: 'whsec_judge', STRIPE_SECRET_KEY: 'sk_test_judge' };
+  const secrets = { STRIPE_WEBHOOK_SECRET: 'whsec_plugins', STRIPE_SECRET_KEY: 'sk_test_plugins' };
   registerRoutes({ route: (added) => (route = added) }, anyApi, secrets);
   return {
     name: 'Convex 0.1.6, row',

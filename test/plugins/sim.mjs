@@ -25,11 +25,11 @@ export async function startSim(receiver) {
   const control = (path, body = {}) => fetch(at('Control') + path, {
     method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
   }).then(answer);
-  await control('/webhooks', { url: receiver, secret: 'whsec_judge' });
+  await control('/webhooks', { url: receiver, secret: 'whsec_plugins' });
   let refund, dispute;
   return {
     async open(order_id, { amount, capture_method }) {
-      const metadata = { session_id: 'payses_judge' }; // by which Medusa knows its payments
+      const metadata = { session_id: 'payses_plugins' }; // by which Medusa knows its payments
       const body = { order_id, amount, currency: 'eur', capture_method, metadata };
       return (await kasse('POST', '/v1/payments', body)).payment_intent;
     },

@@ -11,7 +11,7 @@ export async function startSyncEngine() {
   await database.exec('create schema stripe; set search_path to stripe, public');
   for (const file of readdirSync(migrations).sort()) await database.exec(readFileSync(`${migrations}/${file}`, 'utf8'));
   const engine = new StripeSync({
-    schema: 'stripe', stripeSecretKey: 'sk_test_judge', stripeWebhookSecret: 'whsec_judge', poolConfig: {},
+    schema: 'stripe', stripeSecretKey: 'sk_test_plugins', stripeWebhookSecret: 'whsec_plugins', poolConfig: {},
   });
   engine.postgresClient.pool = { query: (text, values) => database.query(text.text ?? text, text.values ?? values) };
   const rows = async (table, column, payment) =>

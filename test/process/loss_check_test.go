@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// lossView is what the judge looks at in a view.
+// lossView is what the checkOrders looks at in a view.
 type lossView struct {
 	PaymentIntent string  `json:"payment_intent"`
 	OrderID       string  `json:"order_id"`
@@ -28,8 +28,8 @@ func (c *lossCase) truth(all map[string][]intent) []intent {
 	)
 }
 
-// judgePayable checks that the customer can never pay twice.
-func (c *lossCase) judgePayable(all map[string][]intent, when string) {
+// checkPayable checks that the customer can never pay twice.
+func (c *lossCase) checkPayable(all map[string][]intent, when string) {
 	var open []string
 	succeeded := 0
 	for _, pi := range c.truth(all) {
@@ -45,8 +45,8 @@ func (c *lossCase) judgePayable(all map[string][]intent, when string) {
 	}
 }
 
-// judgePaid checks that order.paid stands in the stream once, if money has come.
-func (c *lossCase) judgePaid(all map[string][]intent, stream map[string][]event, when string) {
+// checkPaid checks that order.paid stands in the stream once, if money has come.
+func (c *lossCase) checkPaid(all map[string][]intent, stream map[string][]event, when string) {
 	want := 0
 	for _, pi := range c.truth(all) {
 		if pi.AmountReceived > 0 {
@@ -74,9 +74,9 @@ func (c *lossCase) judgePaid(all map[string][]intent, stream map[string][]event,
 	}
 }
 
-// judgeShown checks what is shown of the order against Stripe, and the last word against what is
+// checkShown checks what is shown of the order against Stripe, and the last word against what is
 // shown.
-func (c *lossCase) judgeShown(all map[string][]intent, stream map[string][]event, when string) {
+func (c *lossCase) checkShown(all map[string][]intent, stream map[string][]event, when string) {
 	truth := c.truth(all)
 	if len(truth) == 0 {
 		return
