@@ -50,7 +50,7 @@ type Tally struct {
 	said string
 }
 
-// announce passes a text to Say.
+// announce passes a text to the function Say.
 func (t *Tally) announce(text string) {
 	if t.Say != nil && text != t.said {
 		t.Say(text)

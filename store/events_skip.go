@@ -8,12 +8,12 @@ import (
 )
 
 // skipOthers moves a cursor over a part of the stream in which an order can have no events: before its first payment
-// was made, or after its last change. So a question for one order costs what the order's life has of the stream, and
-// not what EVENT_RETENTION keeps. The clocks of Stripe and of all Redis servers may differ by idleMargin, as for other
-// cursors.
+// was made, or after its last change. So a query for one order costs as much as the stream of the order's lifetime,
+// and not as much as all that EVENT_RETENTION keeps. The clocks of Stripe and of all Redis servers may differ by
+// idleMargin, as for other cursors.
 func (s *Store) skipOthers(ctx context.Context, at cursor, id payment.OrderID) error {
 	n := s.hash(string(id))
-	// An event that is appended after this entry is behind it, whatever the order is then.
+	// An event that is appended after this entry comes after it in the stream, for any order.
 	newest, err := s.redis.XRevRangeN(ctx, s.partitionAt(n).events(), "+", "-", 1).Result()
 	if err != nil || len(newest) == 0 {
 		return unavailable(err)

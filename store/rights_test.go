@@ -88,7 +88,7 @@ func TestMissingRightsOfOneServer(t *testing.T) {
 		}
 		finds := func(want ...store.MissingRight) {
 			t.Helper()
-			// A cluster's servers hear of its replicas one after the other.
+			// A cluster's servers learn of its replicas one after the other.
 			wait.UntilTrue(t, fmt.Sprintf("only %q to be found", want), func() bool {
 				missing, err := store.MissingRights(t.Context(), mode, url, 16)
 				return err == nil && slices.Equal(missing, want)

@@ -15,9 +15,9 @@ import (
 // not confirmed. So the orders that a change begins with are confirmed like writes, without any
 // code in the callers.
 //
-// WAIT counts for the connection it is sent on, and after a read it may wait for nothing. Hence
-// three commands go together: the script, a write to the partition's fence, WAIT. Redis replicates
-// in order: a replica that has the fence has all that came before it. So scripts of one moment share
+// WAIT counts for the connection it is sent on, and after a read it may wait for nothing. So three
+// commands go together: the script, a write to the partition's fence, WAIT. Redis replicates in
+// order: a replica that has the fence has all that came before it. So scripts of one moment share
 // the fence and WAIT.
 
 // run runs a script on the server that holds the partition, and confirms all that it read and

@@ -118,7 +118,8 @@ func (s replicated) confirmsNothing(now time.Time) {
 }
 
 // TestWaitHasSomethingToWaitFor: with a frozen replica an earlier read must not count as confirmed, even
-// without new writes. Redis 7.0 also waits after a read, later versions do not: hence the fence.
+// without new writes. Redis 7.0 also waits after a read, later versions do not. So a write to the fence
+// is needed.
 func TestWaitHasSomethingToWaitFor(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())

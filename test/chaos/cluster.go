@@ -264,7 +264,7 @@ func (c *cluster) move(ctx context.Context, partition int, from, to *redisServer
 			return err
 		}
 	}
-	return wait.For(ctx, func() error { // the other nodes hear of it
+	return wait.For(ctx, func() error { // the other nodes learn of it
 		for _, node := range c.nodes {
 			if now, err := c.owner(ctx, partition, node); err != nil || now != to {
 				return fmt.Errorf("not every node knows who holds partition %d: %w", partition, err)

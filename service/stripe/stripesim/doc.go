@@ -5,8 +5,8 @@
 //
 // An answer and the events it causes are rendered from the same state under the same lock. Every
 // PaymentIntent that a client sees is the result of a sequence of Stripe's documented transitions.
-// Faults lose, delay and repeat messages; they do not change the state. The exceptions are named
-// Force and SendEvent, and say so.
+// Faults lose, delay and repeat messages; they do not change the state. The exceptions are Force
+// and SendEvent, whose comments state it.
 //
 // The package imports the standard library only, and nothing of the service it tests, so that a
 // misreading of Stripe in the service is not repeated here. Its tests compare it with Stripe's
@@ -49,7 +49,7 @@
 //
 // # Not verified
 //
-// No public source says how Stripe behaves in these points. The simulator does the following.
+// No public source documents Stripe's behaviour in these points. The simulator does the following.
 //
 //   - Appeals: a lost dispute becomes appeal_needs_response, then appeal_under_review, each with
 //     charge.dispute.updated, and is won or lost again with charge.dispute.closed.
@@ -70,7 +70,7 @@
 //     version, unless a test asks for authentication_failure.
 //   - Amounts: invalid_charge_amount_no_decimal_compatible is documented for ISK, and used for UGX
 //     and three-decimal currencies too; the SDK's types do not have it. A PaymentIntent takes
-//     eight digits, as its reference says, but more in IDR, COP and INR; the currencies page
+//     eight digits, by its reference, but more in IDR, COP and INR; the currencies page
 //     allows 12 digits for most cards. Minimums of a settlement currency are not converted, and a
 //     capture has none.
 //   - CustomerSession: save_usage without save is accepted; the other way round is refused.
