@@ -44,30 +44,26 @@ local function expired(members, from)
   return gone
 end
 
--- Removes the expired orders among the entries of a bucket, and returns how many.
-local function pruneCreated(bucket, entries)
-  local members, created = {}, {}
-  for i = 1, #entries, 2 do
-    members[#members + 1], created[entries[i]] = entries[i], tonumber(entries[i + 1])
-  end
+-- Removes the expired orders among the members of a bucket, and returns how many.
+local function pruneCreated(bucket, members)
   local gone = expired(members, 1)
   for _, member in ipairs(gone) do
+    local created = tonumber(redis.call('ZSCORE', bucket, member))
     redis.call('ZREM', bucket, member)
-    first = math.min(first or created[member], created[member])
-    last = math.max(last or created[member], created[member])
+    first, last = math.min(first or created, created), math.max(last or created, created)
   end
   return #gone
 end
 
-local function pruneCustomers(bucket, entries)
-  local members, stamp = {}, tonumber(ARGV[4])
-  for i = 1, #entries, 2 do
-    local created = tonumber(string.sub(entries[i], 1, stamp), 36)
+local function pruneCustomers(bucket, members)
+  local candidates, stamp = {}, tonumber(ARGV[4])
+  for _, member in ipairs(members) do
+    local created = tonumber(string.sub(member, 1, stamp), 36)
     if created >= first and created <= last then
-      members[#members + 1] = entries[i]
+      candidates[#candidates + 1] = member
     end
   end
-  local gone = expired(members, stamp + 1)
+  local gone = expired(candidates, stamp + 1)
   for _, member in ipairs(gone) do
     redis.call('ZREM', bucket, member)
   end
@@ -83,8 +79,8 @@ if starts[1] then
   if starts[1] ~= start then
     rank = 0 -- the bucket that the last step has left is gone
   end
-  local entries = redis.call('ZRANGE', bucket, rank, rank + most - 1, 'WITHSCORES')
-  local gone = (index == 'created' and pruneCreated or pruneCustomers)(bucket, entries)
+  local members = redis.call('ZRANGE', bucket, rank, rank + most - 1)
+  local gone = (index == 'created' and pruneCreated or pruneCustomers)(bucket, members)
   removed = index == 'created' and gone or 0
   local size = redis.call('ZCARD', bucket)
   if size == 0 then
