@@ -99,8 +99,8 @@ func mergeIsOfTheSet(t *rapid.T) {
 	want := merged(list...)
 	order := rapid.Permutation(list).Draw(t, "order")
 	order = append(order, rapid.SliceOf(rapid.SampledFrom(list)).Draw(t, "duplicates")...)
-	if got := merged(order...); !reflect.DeepEqual(got, want) {
-		t.Fatalf("another order:\n got %+v\nwant %+v", got, want)
+	if got := text(t, merged(order...)); got != text(t, want) { // empty metadata are as good as none
+		t.Fatalf("another order:\n got %s\nwant %s", got, text(t, want))
 	}
 	var got Record
 	for _, f := range order {
