@@ -54,58 +54,59 @@ func (s *Store) registerEndpoint(ctx context.Context, n int, e push.EndpointID) 
 
 // ClaimPushes asks partitions for deliveries, in one round trip.
 func (s *Store) ClaimPushes(ctx context.Context, c push.Claim) []push.Work {
-	calls := make([]scriptCall, len(c.Shares))
+	calls := make([]pushCall, len(c.Shares))
 	for i, share := range c.Shares {
-		part := s.pushPartition(share.Partition)
-		keys := part.push(c.Endpoint)
-		calls[i] = scriptCall{
-			[]string{part.events(), part.meta(), keys.share, keys.retries},
+		keys := s.pushPartition(share.Partition).push(c.Endpoint)
+		calls[i] = pushCall{
+			share.Partition,
+			[]string{keys.share, keys.retries},
 			[]any{
 				keys.group, c.Owner, c.Lease.Milliseconds(), share.HeldFirst, share.First, share.HeldRetries,
-				share.Retries,
-				share.Probe,
+				share.Retries, share.Probe,
 			},
 		}
 	}
 	works := make([]push.Work, len(calls))
-	for i, result := range s.pushes.run(ctx, s.redis, pushClaimScript, calls) {
-		values, err := result.Slice()
-		if redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
+	for i, reply := range s.pushes.run(ctx, callClaim, calls) {
+		err := reply.err
+		if reply.answer == replyNoGroup || redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
 			err = s.registerEndpoint(ctx, c.Shares[i].Partition, c.Endpoint)
 		}
-		works[i] = readWork(values, c.Shares[i].Partition)
+		works[i] = readWork(reply)
 		works[i].Err = unavailable(err)
 	}
 	return works
 }
 
-// readWork reads the reply of push_claim.lua. No reply is no work.
-func readWork(values []any, partition int) push.Work {
+// readWork reads an answer of push_claim.lua. No answer is no work.
+func readWork(reply pushReply) push.Work {
 	w := push.Work{NextRetry: -1}
-	if len(values) < 11 {
+	values, _ := reply.answer.([]any)
+	if len(values) < 10 {
 		return w
 	}
 	number := func(i int) int64 { n, _ := values[i].(int64); return n }
 	span := func(i int) time.Duration { return time.Duration(number(i)) * time.Millisecond }
-	w.Disabled = values[1] == "disabled"
-	if values[1] == "elsewhere" {
-		w.OwnedElsewhere = max(span(2), time.Millisecond)
+	w.Disabled = values[0] == "disabled"
+	if values[0] == "elsewhere" {
+		w.OwnedElsewhere = max(span(1), time.Millisecond)
 	}
-	w.Lost, w.Waiting, w.Retries = int(number(3)), int(number(6)), int(number(7))
-	if number(8) >= 0 {
-		w.NextRetry = span(8)
+	w.Lost, w.Waiting, w.Retries = int(number(2)), int(number(5)), int(number(6))
+	if number(7) >= 0 {
+		w.NextRetry = span(7)
 	}
-	w.Circuit = push.Circuit{Open: number(9) == 1, ProbeIn: span(10)}
-	first, _ := values[4].([]any)
+	w.Circuit = push.Circuit{Open: number(8) == 1, ProbeIn: span(9)}
+	first, _ := values[3].([]any)
+	retries, _ := values[4].([]any)
+	w.Deliveries = make([]push.Delivery, 0, len(first)+len(retries))
 	for _, entry := range first {
-		w.Deliveries = append(w.Deliveries, push.Delivery{Event: pushedEvent(entry, partition)})
+		w.Deliveries = append(w.Deliveries, push.Delivery{Event: reply.entry(entry)})
 	}
-	retries, _ := values[5].([]any)
 	for _, retry := range retries {
 		pair, _ := retry.([]any)
 		member, _ := pair[0].(string)
 		d := parseRetry(member)
-		d.Event, d.Early = pushedEvent(pair[1], partition), d.Due > number(0)
+		d.Event, d.Early = reply.entry(pair[1]), d.Due > reply.now
 		w.Deliveries = append(w.Deliveries, d)
 	}
 	if len(retries) > 0 {
@@ -114,6 +115,12 @@ func readWork(values []any, partition int) push.Work {
 		})
 	}
 	return w
+}
+
+// entry returns the entry with this number.
+func (r pushReply) entry(number any) payment.FeedEvent {
+	n, _ := number.(int64)
+	return r.entries[n-1]
 }
 
 func pushedEvent(entry any, partition int) payment.FeedEvent {
@@ -167,18 +174,18 @@ func (s *Store) FinishPushes(ctx context.Context, e push.EndpointID, done []push
 			f.lines = append(f.lines, logLine(a))
 		}
 	}
-	calls := make([]scriptCall, len(order))
+	calls := make([]pushCall, len(order))
 	for i, n := range order {
-		part, f := s.pushPartition(n), parts[n]
-		keys := part.push(e)
-		args := append([]any{keys.group, logLines, len(f.ids)}, f.ids...)
+		keys, f := s.pushPartition(n).push(e), parts[n]
+		args := append([]any{keys.group, len(f.ids)}, f.ids...)
 		args = append(append(args, len(f.members)), f.members...)
-		calls[i] = scriptCall{[]string{part.events(), part.meta(), keys.retries, keys.log}, append(args, f.lines...)}
+		args = append(append(args, len(f.lines)), f.lines...)
+		calls[i] = pushCall{n, []string{keys.retries, keys.log}, args}
 	}
 	var failed error
-	for _, result := range s.pushes.run(ctx, s.redis, pushFinishScript, calls) {
-		if err := result.Err(); err != nil {
-			failed = unavailable(err)
+	for _, reply := range s.pushes.run(ctx, callFinish, calls) {
+		if reply.err != nil {
+			failed = unavailable(reply.err)
 		}
 	}
 	return failed

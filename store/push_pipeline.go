@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
 )
 
 // scriptCall is one call of a script, for runScripts.
@@ -37,46 +39,70 @@ const (
 	groupsAtOnce  = 2                      // concurrent pipelines; a hanging server delays only those of one
 	groupMaxCalls = 1_000                  // in one pipeline
 	senderIdle    = 200 * time.Millisecond // after which a goroutine without calls ends
+	callEndpoints = 16                     // in one call of a script: Redis serves nobody else meanwhile
 )
 
-// pushPipeline gathers the script calls of all endpoints of a moment in one pipeline. At a low rate
-// that saves most of the cost of a claim: an event reaches the workers of all endpoints at the same
+// pushPipeline gathers the script calls of all endpoints of a moment in one pipeline, those of one partition in one
+// call. At a low rate that saves most of the cost of a claim: an event reaches the workers of all endpoints at the same
 // time.
 type pushPipeline struct {
+	store   *Store
 	mu      sync.Mutex
 	running int             // goroutines
 	idle    []chan struct{} // of those without calls; the last one gets the next
 	waiting []*callGroup
 }
 
+// callKind is a script that takes the calls of several endpoints.
+type callKind int
+
+// The kinds, in the order in which a pipeline has them.
+const (
+	callFinish callKind = iota
+	callClaim
+	callKinds // how many kinds there are
+)
+
+// pushCall is the part of a script's call that one endpoint has.
+type pushCall struct {
+	partition int
+	keys      []string
+	args      []any
+}
+
+// pushReply is the part of the reply for one pushCall.
+type pushReply struct {
+	now     int64               // Unix milliseconds, of a claim
+	entries []payment.FeedEvent // of a claim; others have them, too
+	answer  any                 // of a claim
+	err     error
+}
+
 // callGroup is the calls of one caller.
 type callGroup struct {
-	script  *redis.Script
-	calls   []scriptCall
-	results []*redis.Cmd
+	kind    callKind
+	calls   []pushCall
+	replies []pushReply
 	done    chan struct{}
 }
 
-// run calls a script several times. Each call has its own result and error. It ends with the
-// context; the outcome of the calls is then unknown.
-func (p *pushPipeline) run(
-	ctx context.Context, client redis.UniversalClient, script *redis.Script, calls []scriptCall,
-) []*redis.Cmd {
-	g := &callGroup{script: script, calls: calls, done: make(chan struct{})}
+// run makes calls. Each has its own reply and error. It ends with the context;
+// the outcome of the calls is then unknown.
+func (p *pushPipeline) run(ctx context.Context, kind callKind, calls []pushCall) []pushReply {
+	g := &callGroup{kind: kind, calls: calls, done: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting = append(p.waiting, g)
 	if len(p.waiting) == 1 {
-		p.startSender(context.WithoutCancel(ctx), client)
+		p.startSender(context.WithoutCancel(ctx))
 	}
 	p.mu.Unlock()
 	select {
 	case <-g.done:
-		return g.results
+		return g.replies
 	case <-ctx.Done():
-		failed := make([]*redis.Cmd, len(calls))
+		failed := make([]pushReply, len(calls))
 		for i := range failed {
-			failed[i] = redis.NewCmd(ctx)
-			failed[i].SetErr(ctx.Err())
+			failed[i].err = ctx.Err()
 		}
 		return failed
 	}
@@ -84,7 +110,7 @@ func (p *pushPipeline) run(
 
 // startSender lets a goroutine send the waiting groups: an idle one, whose stack has grown, or a new one. The
 // caller holds the lock.
-func (p *pushPipeline) startSender(ctx context.Context, client redis.UniversalClient) {
+func (p *pushPipeline) startSender(ctx context.Context) {
 	if last := len(p.idle) - 1; last >= 0 {
 		p.idle[last] <- struct{}{}
 		p.idle = p.idle[:last]
@@ -92,19 +118,19 @@ func (p *pushPipeline) startSender(ctx context.Context, client redis.UniversalCl
 	}
 	if p.running < groupsAtOnce {
 		p.running++
-		go p.sendAll(ctx, client)
+		go p.sendAll(ctx)
 	}
 }
 
 // sendAll sends what waits, until nothing has for a while.
-func (p *pushPipeline) sendAll(ctx context.Context, client redis.UniversalClient) {
+func (p *pushPipeline) sendAll(ctx context.Context) {
 	wake := make(chan struct{}, 1)
 	timer := time.NewTimer(senderIdle)
 	defer timer.Stop()
 	for {
 		pause(ctx, groupPause)
 		for groups := p.take(wake); len(groups) > 0; groups = p.take(wake) {
-			send(ctx, client, groups)
+			p.store.sendPushes(ctx, groups)
 		}
 		timer.Reset(senderIdle)
 		select {
@@ -145,26 +171,4 @@ func (p *pushPipeline) take(wake chan struct{}) (groups []*callGroup) {
 		p.idle = append(p.idle, wake)
 	}
 	return groups
-}
-
-func send(ctx context.Context, client redis.UniversalClient, groups []*callGroup) {
-	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
-	defer cancel()
-	_, _ = client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, g := range groups {
-			g.results = make([]*redis.Cmd, len(g.calls))
-			for i, c := range g.calls {
-				g.results[i] = pipe.EvalSha(ctx, g.script.Hash(), c.keys, c.args...)
-			}
-		}
-		return nil
-	}) // each result has its own error
-	for _, g := range groups {
-		for i, c := range g.calls {
-			if redis.HasErrorPrefix(g.results[i].Err(), replyNoScript) {
-				g.results[i] = g.script.Eval(ctx, client, c.keys, c.args...)
-			}
-		}
-		close(g.done)
-	}
 }

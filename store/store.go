@@ -139,13 +139,15 @@ func New(client redis.UniversalClient, o Options) *Store {
 	case o.Observer != nil:
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
-	return &Store{
+	s := &Store{
 		Options: o, redis: client, watch: newWatch(), confirms: confirmations{servers: map[redis.Cmdable]*confirmQueue{}},
 		pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
 		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
 		// With a cache few reads reach Redis.
 		reading: newCommandRunner(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer),
 	}
+	s.pushes.store = s
+	return s
 }
 
 // LogTo sends the messages of go-redis to the log, for all clients of the process. They are about

@@ -16,7 +16,7 @@ const (
 	lease        = 2 * time.Second        // after which a dead owner's deliveries are another's
 	renewAfter   = 700 * time.Millisecond // since the last claim of a partition with deliveries under way
 	pollAfter    = 3 * time.Second        // between two claims without a hint, and up to half as long again
-	hintPause    = 50 * time.Millisecond  // between two claims because of hints: a busy moment is claimed at once
+	hintPause    = 50 * time.Millisecond  // between two claims because of hints
 	claimPause   = 5 * time.Millisecond   // between any two claims
 	claimRetry   = time.Second            // after a claim that failed
 	followerIdle = time.Second            // after which a goroutine without an order ends
@@ -62,7 +62,6 @@ func newEndpointWorker(r *Relay, d Destination) *endpointWorker {
 func (w *endpointWorker) run(ctx context.Context) {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	defer w.outbox.WatchAppended(w.appended)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -71,7 +70,6 @@ func (w *endpointWorker) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-w.appended.Hints():
-			w.gather(ctx, hintPause-w.now().Sub(began))
 		case <-w.wake:
 		case <-timer.C:
 		}
@@ -84,20 +82,6 @@ func (w *endpointWorker) run(ctx context.Context) {
 	}
 	w.recorder.wait()
 	w.release(context.WithoutCancel(ctx))
-}
-
-// gather waits for more hints, unless there is something else to do.
-func (w *endpointWorker) gather(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-w.wake:
-	case <-timer.C:
-	}
 }
 
 // claim asks the partitions that need it for work and starts it. It returns the pause until the

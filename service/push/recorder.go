@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// recordPause is how long a result waits for others to be recorded with it. A process that is
-// killed delivers what it had not recorded again.
-const recordPause = 10 * time.Millisecond
+// recordEvery is how long a result waits at most for others to be recorded with it. A process that is killed delivers
+// again what it had not recorded.
+const recordEvery = 20 * time.Millisecond
 
 // recorder records successful attempts of one endpoint, several in one call.
 type recorder struct {
@@ -38,7 +38,7 @@ func (r *recorder) add(ctx context.Context, q *partitionQueue, a Attempt) {
 // flush makes calls until no attempt waits.
 func (r *recorder) flush(ctx context.Context) {
 	for {
-		pause(ctx, recordPause)
+		pause(ctx, r.worker.untilRecord())
 		r.mu.Lock()
 		batch := r.waiting
 		r.waiting = nil

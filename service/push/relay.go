@@ -70,6 +70,10 @@ func NewRelay(outbox Outbox, destinations []Destination, o RelayOptions) *Relay 
 	}
 }
 
+// untilRecord returns how long results are gathered. The results of all endpoints are recorded at the same moments, so
+// that they share calls of Redis.
+func (r *Relay) untilRecord() time.Duration { return recordEvery - r.now().Sub(r.began)%recordEvery }
+
 // nextPoll returns when to poll next. All endpoints poll at the same moments, so that their claims share a pipeline and
 // an idle process wakes up once for all of them. Replicas poll at moments of their own.
 func (r *Relay) nextPoll(now time.Time) time.Time {
@@ -88,9 +92,32 @@ func (r *Relay) Register(ctx context.Context) error {
 
 // Run delivers until the context ends. Requests under way get a few seconds more.
 func (r *Relay) Run(ctx context.Context) {
+	appended := NewAppended()
+	defer r.outbox.WatchAppended(appended)()
 	var all sync.WaitGroup
-	for _, d := range r.destinations {
-		all.Go(func() { newEndpointWorker(r, d).run(ctx) })
+	workers := make([]*endpointWorker, len(r.destinations))
+	for i, d := range r.destinations {
+		workers[i] = newEndpointWorker(r, d)
+		all.Go(func() { workers[i].run(ctx) })
 	}
+	all.Go(func() { passHints(ctx, appended, workers) })
 	all.Wait()
+}
+
+// passHints passes hints to all workers at the same moments, so that their claims share calls of Redis. The first hint
+// after a quiet time is passed at once.
+func passHints(ctx context.Context, appended *Appended, workers []*endpointWorker) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-appended.Hints():
+		}
+		appended.Take(func(partition int) {
+			for _, w := range workers {
+				w.appended.Add(partition)
+			}
+		})
+		pause(ctx, hintPause)
+	}
 }

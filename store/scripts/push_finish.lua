@@ -1,38 +1,37 @@
--- Removes deliveries that have been made, and logs them.
--- KEYS[1] events  KEYS[2] meta  KEYS[3] retries  KEYS[4] log
--- ARGV[1] group  ARGV[2] how many lines of the log to keep  ARGV[3] how many first deliveries, then their stream ids
--- then how many retries, then their members, then the lines of the log, oldest first
+-- Removes deliveries to some endpoints that have been made, and logs them.
+-- KEYS[1] events  KEYS[2] meta, then of each endpoint: retries, log
+-- ARGV[1] how many lines of a log to keep, then of each endpoint: group, and three lists, each after its length: stream ids
+-- of first deliveries, members of retries, lines of the log, oldest first
 -- Returns 1, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-local at = 3
-local function list()
-  local values = {}
-  local count = tonumber(ARGV[at])
+local now = redis.call('TIME')
+local ms = string.format('%.0f ', now[1] * 1000 + math.floor(now[2] / 1000))
+local most = tonumber(ARGV[1])
+local at = 2
+
+local function list(prefix)
+  local values, count = {}, tonumber(ARGV[at])
   for i = 1, count do
-    values[i] = ARGV[at + i]
+    values[i] = prefix .. ARGV[at + i]
   end
   at = at + count + 1
-  return values, count
+  return values
 end
-local ids, count = list()
-if count > 0 then
-  redis.call('XACK', KEYS[1], ARGV[1], unpack(ids))
-end
-local members
-members, count = list()
-if count > 0 then
-  redis.call('ZREM', KEYS[3], unpack(members))
-end
-if at <= #ARGV then
-  local now = redis.call('TIME')
-  local ms = string.format('%.0f ', now[1] * 1000 + math.floor(now[2] / 1000))
-  local lines = {}
-  for i = at, #ARGV do
-    lines[#lines + 1] = ms .. ARGV[i]
+
+for i = 3, #KEYS, 2 do
+  local group = ARGV[at]
+  at = at + 1
+  local ids, members, lines = list(''), list(''), list(ms)
+  if #ids > 0 then
+    redis.call('XACK', KEYS[1], group, unpack(ids))
   end
-  redis.call('LPUSH', KEYS[4], unpack(lines))
-  redis.call('LTRIM', KEYS[4], 0, ARGV[2] - 1)
+  if #members > 0 then
+    redis.call('ZREM', KEYS[i], unpack(members))
+  end
+  if #lines > 0 and redis.call('LPUSH', KEYS[i + 1], unpack(lines)) > most then
+    redis.call('LTRIM', KEYS[i + 1], 0, most - 1)
+  end
 end
 return 1
