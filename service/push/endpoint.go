@@ -28,8 +28,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"kasse/service/payment"
 )
@@ -61,10 +62,8 @@ type Endpoint struct {
 	name    string
 	request *http.Request   // without body and signature
 	types   map[string]bool // nil: all
-	signers []*signer
-	client  *http.Client  // for an endpoint whose HTTP version is not known, or is 2
-	direct  *directClient // for HTTP/1.1
-	http1   atomic.Bool   // the endpoint speaks HTTP/1.1
+	signers []*standardwebhooks.Webhook
+	client  *http.Client
 	now     func() time.Time
 }
 
@@ -83,13 +82,8 @@ func New(o Options) (*Endpoint, error) {
 		request: &http.Request{
 			Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		},
+		client: newClient(o.AllowPrivate),
 	}
-	dialer := newDialer(o.AllowPrivate)
-	e.client = newClient(dialer)
-	if e.direct, err = newDirectClient(e.request, dialer); err != nil {
-		return nil, errors.New("an endpoint's URL cannot be written into a request")
-	}
-	e.http1.Store(u.Scheme == "http")
 	for _, name := range o.Types {
 		if !payment.KnownEventType(name) {
 			return nil, errors.New("an endpoint names an unknown event type (docs/events.md lists all types)")
@@ -112,16 +106,21 @@ func New(o Options) (*Endpoint, error) {
 	return e, nil
 }
 
-// newDialer returns a dialer that checks the address of each connection.
-func newDialer(allowPrivate bool) *net.Dialer {
+// newSigner parses "whsec_" and the base64 of 24 to 64 bytes, the format of Standard Webhooks.
+func newSigner(secret Secret) (*standardwebhooks.Webhook, error) {
+	key, err := decodeSecret(secret)
+	if err != nil || len(key) < 24 || len(key) > 64 {
+		return nil, errors.New("a secret must be whsec_ and the base64 of 24 to 64 bytes")
+	}
+	return standardwebhooks.NewWebhookRaw(key)
+}
+
+// newClient returns a client that checks the address of each connection.
+func newClient(allowPrivate bool) *http.Client {
 	dialer := &net.Dialer{Timeout: timeout}
 	if !allowPrivate {
 		dialer.Control = refuseInside
 	}
-	return dialer
-}
-
-func newClient(dialer *net.Dialer) *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -149,70 +148,65 @@ func Number(endpoints []*Endpoint) {
 }
 
 // Close ends the connections that are kept.
-func (e *Endpoint) Close() {
-	e.client.CloseIdleConnections()
-	e.direct.close()
-}
+func (e *Endpoint) Close() { e.client.CloseIdleConnections() }
 
 // Wants reports whether events of this type are delivered.
 func (e *Endpoint) Wants(eventType string) bool { return e.types == nil || e.types[eventType] }
 
-// answer holds the used parts of a response.
-type answer struct {
-	status     int
-	major      int    // of its HTTP version
-	retryAfter string // the header Retry-After
-}
-
 // Push sends the event once. Any 2xx is success; everything else is a *Failure. The status is 0
 // without a response.
 func (e *Endpoint) Push(ctx context.Context, event payment.FeedEvent) (status int, err error) {
-	m, err := newMessage(event, e.now(), e.signers)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := e.newRequest(ctx, event)
 	if err != nil {
 		return 0, &Failure{Reason: "the request cannot be made"}
 	}
-	a, err := e.post(ctx, m)
-	switch {
-	case err != nil:
-		return 0, &Failure{Reason: reason(err)}
-	case a.status >= 200 && a.status < 300: // those below 200 are skipped
-		return a.status, nil
-	}
-	return a.status, &Failure{
-		Reason: "answered " + strconv.Itoa(a.status), Gone: a.status == http.StatusGone,
-		RetryAfter: e.retryAfter(a.retryAfter),
-	}
-}
-
-// post sends a message. The first response of a TLS endpoint decides the version of HTTP.
-func (e *Endpoint) post(ctx context.Context, m message) (answer, error) {
-	if e.http1.Load() {
-		return e.direct.post(ctx, m, time.Now().Add(timeout)) //nolint:forbidigo // it bounds, and dates nothing
-	}
-	a, err := e.negotiate(ctx, m)
-	if err == nil && a.major == 1 {
-		e.http1.Store(true)
-		e.client.CloseIdleConnections()
-	}
-	return a, err
-}
-
-// negotiate sends a message with net/http, which uses HTTP/2 if the endpoint does.
-func (e *Endpoint) negotiate(ctx context.Context, m message) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	request := e.request.WithContext(ctx)
-	request.Header = m.header()
-	request.ContentLength = int64(len(m.body))
-	request.Body = io.NopCloser(bytes.NewReader(m.body))
-	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m.body)), nil }
 	response, err := e.client.Do(request)
 	if err != nil {
-		return answer{}, err
+		return 0, &Failure{Reason: reason(err)}
 	}
 	defer response.Body.Close() //nolint:errcheck // the status has been read, and counts
-	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
-	return answer{response.StatusCode, response.ProtoMajor, response.Header.Get("Retry-After")}, nil
+	status = response.StatusCode
+	if status != http.StatusSwitchingProtocols { // its body is the connection, which no deadline ends
+		_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
+	}
+	if status >= 200 && status < 300 { // those below 200 are skipped
+		return status, nil
+	}
+	return status, &Failure{
+		Reason: "answered " + strconv.Itoa(status), Gone: status == http.StatusGone,
+		RetryAfter: e.retryAfter(response.Header.Get("Retry-After")),
+	}
+}
+
+// newRequest encodes and signs an event.
+func (e *Endpoint) newRequest(ctx context.Context, event payment.FeedEvent) (*http.Request, error) {
+	body, err := encode(event)
+	if err != nil {
+		return nil, err
+	}
+	at := e.now()
+	signatures := make([]string, len(e.signers))
+	for i, signer := range e.signers {
+		if signatures[i], err = signer.Sign(event.ID, at, body); err != nil {
+			return nil, err
+		}
+	}
+	request := e.request.WithContext(ctx)
+	request.Header = make(http.Header, 6)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "Kasse")
+	if event.Trace != "" {
+		request.Header.Set("Traceparent", event.Trace)
+	}
+	request.Header.Set(standardwebhooks.HeaderWebhookID, event.ID)
+	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	request.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	request.ContentLength = int64(len(body))
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return request, nil
 }
 
 // retryAfter reads the header Retry-After: seconds, or a date. It returns at most maxRetryAfter.
