@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// besideVariable names the program of an older build, which is measured in turns with the current one.
+// besideVariable names programs of other builds, separated by commas, which are measured in turns with the current one.
 const besideVariable = "KASSE_PUSH_BESIDE"
 
 // costPartitions is the default of REDIS_PARTITIONS.
@@ -169,8 +170,10 @@ func besides(b *testing.B) map[string]string {
 		b.Fatal(err)
 	}
 	all := map[string]string{"now": program}
-	if older := os.Getenv(besideVariable); older != "" {
-		all["beside"] = older
+	for _, other := range strings.Split(os.Getenv(besideVariable), ",") {
+		if other != "" {
+			all[filepath.Base(other)] = other
+		}
 	}
 	return all
 }
@@ -182,7 +185,7 @@ func median(values []float64) float64 {
 }
 
 // BenchmarkCost measures processor time of server and Redis. -benchtime Nx makes N rounds, and reports medians. With
-// KASSE_PUSH_BESIDE=PROGRAM another build takes turns, and "x-…" are the ratios to it.
+// KASSE_PUSH_BESIDE=PROGRAM,… other builds take turns, and "x-…/PROGRAM" are the ratios to them.
 func BenchmarkCost(b *testing.B) {
 	programs := besides(b)
 	for _, row := range []costRow{
@@ -211,10 +214,12 @@ func BenchmarkCost(b *testing.B) {
 			}
 			for _, who := range []string{"server", "redis"} {
 				now := median(figures["now "+who])
-				b.ReportMetric(now, unit+"-"+who)
-				if older := figures["beside "+who]; older != nil {
-					b.ReportMetric(now/math.Max(median(older), 0.001), "x-"+who)
-					b.ReportMetric(median(older), unit+"-beside-"+who)
+				for name := range programs {
+					figure := median(figures[name+" "+who])
+					b.ReportMetric(figure, unit+"-"+who+"/"+name)
+					if name != "now" {
+						b.ReportMetric(now/math.Max(figure, 0.001), "x-"+who+"/"+name)
+					}
 				}
 			}
 		})
