@@ -69,7 +69,8 @@ func (s *Store) ClaimPushes(ctx context.Context, c push.Claim) []push.Work {
 	works := make([]push.Work, len(calls))
 	for i, reply := range s.pushes.run(ctx, callClaim, calls) {
 		err := reply.err
-		if reply.answer == replyNoGroup || redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
+		// Redis was emptied, and marked again.
+		if reply.answer == replyNoGroup || redis.HasErrorPrefix(err, replyNoGroup) {
 			err = s.registerEndpoint(ctx, c.Shares[i].Partition, c.Endpoint)
 		}
 		works[i] = readWork(reply)

@@ -18,7 +18,8 @@ func TestCallsOfAPartitionAreJoined(t *testing.T) {
 			claims = append(claims, pushCall{n, []string{keys.share, keys.retries}, []any{keys.group}})
 		}
 		finishes := []pushCall{{1, []string{"retries", "log"}, []any{"group", 0, 0, 0}}}
-		groups = append(groups, &callGroup{kind: callClaim, calls: claims}, &callGroup{kind: callFinish, calls: finishes})
+		groups = append(groups,
+			&callGroup{kind: callClaim, calls: claims}, &callGroup{kind: callFinish, calls: finishes})
 	}
 	calls := s.joinCalls(groups)
 	if want := 3 + 3*s.Partitions; len(calls) != want {

@@ -140,7 +140,8 @@ func New(client redis.UniversalClient, o Options) *Store {
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	s := &Store{
-		Options: o, redis: client, watch: newWatch(), confirms: confirmations{servers: map[redis.Cmdable]*confirmQueue{}},
+		Options: o, redis: client, watch: newWatch(),
+		confirms: confirmations{servers: map[redis.Cmdable]*confirmQueue{}},
 		pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
 		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
 		// With a cache few reads reach Redis.
