@@ -39,7 +39,7 @@ const (
 	groupsAtOnce  = 2                      // concurrent pipelines; a hanging server delays only those of one
 	groupMaxCalls = 1_000                  // in one pipeline
 	senderIdle    = 200 * time.Millisecond // after which a goroutine without calls ends
-	callEndpoints = 16                     // in one call of a script: Redis serves nobody else meanwhile
+	callEndpoints = 16                     // in one call of a script: Redis runs nothing else meanwhile
 )
 
 // pushPipeline gathers the script calls of all endpoints of a moment in one pipeline, those of one partition in one
