@@ -14,7 +14,8 @@ import (
 
 const makeIntent = "POST /v1/payment_intents"
 
-// TestBrokenStripe: each fault has a stable code, ends in bounded time and shows no text of Stripe; the same request later succeeds.
+// TestBrokenStripe: each fault has a stable code, ends in bounded time and shows no text of Stripe; the same request
+// later succeeds.
 func TestBrokenStripe(t *testing.T) {
 	tests := map[string]struct {
 		fault    stripesim.FaultKind

@@ -54,11 +54,14 @@ func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
 			id, ended := payment.ID("pi_fed"), time.Now()
 			began := ended.Add(-others * time.Second)
 			appendOthers(t, client, began.Add(-others*time.Second), others)
-			want := []string{appendChange(t, s, client, id, began, c.change), appendChange(t, s, client, id, began, c.change)}
+			want := []string{
+				appendChange(t, s, client, id, began, c.change), appendChange(t, s, client, id, began, c.change),
+			}
 			appendOthers(t, client, began.Add(time.Second), others)
 			if c.far {
 				want = append(want, "pi_fed.far")
-				appendEvent(t, client, ended.Add(time.Second), "pi_fed.far", `{"payment_intent":"pi_fed","order_id":"o_fed"}`)
+				const data = `{"payment_intent":"pi_fed","order_id":"o_fed"}`
+				appendEvent(t, client, ended.Add(time.Second), "pi_fed.far", data)
 			}
 			must(t, client.ConfigResetStat(t.Context()).Err())
 			ids, requests := feedOf(t, s, storetest.OrderOf(id))

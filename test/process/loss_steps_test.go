@@ -110,7 +110,7 @@ func (c *lossCase) withdrawn() {
 		a, err := c.post(false)
 		late := a.view(c.w.t).Code == "store_unavailable"
 		if err != nil || a.status != http.StatusServiceUnavailable || late {
-			return fmt.Errorf("a create that Stripe limits answered %d %s (%v)", a.status, a.body, err)
+			return errors.Join(err, fmt.Errorf("a create that Stripe limits answered %d %s", a.status, a.body))
 		}
 		return nil
 	}))

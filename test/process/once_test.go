@@ -78,8 +78,8 @@ func createAtOnce(w *processEnv, all []*process, count int, order func(int) stri
 	return answers
 }
 
-// checkAnswers checks that every caller got its order's payment and a session of its own, or may come again. It counts the
-// answers by status.
+// checkAnswers checks that every caller got its order's payment and a session of its own, or may come again. It counts
+// the answers by status.
 func checkAnswers(t *testing.T, answers []created, payments map[string]string) map[int]int {
 	t.Helper()
 	tally, wrong, secrets, sessions := map[int]int{}, map[string]int{}, map[string]string{}, map[string]bool{}
