@@ -170,7 +170,7 @@ func besides(b *testing.B) map[string]string {
 		b.Fatal(err)
 	}
 	all := map[string]string{"now": program}
-	for _, other := range strings.Split(os.Getenv(besideVariable), ",") {
+	for other := range strings.SplitSeq(os.Getenv(besideVariable), ",") {
 		if other != "" {
 			all[filepath.Base(other)] = other
 		}
