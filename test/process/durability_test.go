@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // keepsWrites is how a Redis is started that loses nothing it acknowledged.
@@ -31,6 +32,7 @@ func TestDurabilityAtTheStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := test.env.in(t).serve(1, map[string]string{"REDIS_DURABILITY": test.durability})[0]
+			wait.Until(t, "the line of the start", func() error { return yet(strings.Contains(p.stderr.String(), `"ready"`)) })
 			log := p.stderr.String()
 			for _, words := range test.says {
 				if !strings.Contains(log, words) {
