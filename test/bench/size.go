@@ -177,7 +177,7 @@ func start(ctx context.Context, b *bench) error {
 	if info, err := os.Stat(env.program); err == nil {
 		fmt.Fprintf(os.Stderr, "%s has %.1f MB\n", filepath.Base(env.program), float64(info.Size())/1e6)
 	}
-	b.figure("process: ready after start", "≤ 150 ms", "%.0f ms", b.median("Start/kasse ready-ms"))
-	b.figure("… memory when idle", "≤ 35 MB", "%.0f MB", b.median("Start/kasse idle-MB"))
+	b.figure("process: ready after start", "≤ 30 ms", "%.0f ms", b.median("Start/kasse ready-ms"))
+	b.figure("… memory when idle", "≤ 20 MB", "%.0f MB", b.median("Start/kasse idle-MB"))
 	return nil
 }
