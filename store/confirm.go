@@ -60,7 +60,8 @@ func (s *Store) confirmTogether(
 		return nil, ctx.Err()
 	}
 	if s.Observer != nil {
-		s.Observer.CommandRun(ctx, "pipeline", began, time.Since(began), broken(call.err)) //nolint:forbidigo // as above
+		took := time.Since(began) //nolint:forbidigo // as above
+		s.Observer.CommandRun(ctx, "pipeline", began, took, broken(call.err))
 	}
 	return call.result()
 }

@@ -26,7 +26,7 @@
 //	kasse:{pN}:index:customer:<s> zset  a bucket: moment of creation (8 digits, base 36) and order id, by the hash of
 //	                                  the customer. A bucket holds 128 entries, which Redis packs; more only where all
 //	                                  have one score
-//	kasse:{pN}:prune          hash    the pass that removes expired orders from the indexes: began, index, start and rank
+//	kasse:{pN}:prune          hash    the pass that removes expired orders from the indexes: began, index, start, rank
 //	                                  (where it goes on; index '' it has ended), first and last (creation of those
 //	                                  removed)
 //	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its

@@ -67,12 +67,12 @@ func (o *Order) code(c *coder) {
 	numberField(c, 19, &o.Proposed.Amount)
 	c.ms(20, &o.Proposed.Rev)
 	numberField(c, 21, &o.KnownAtClosing)
-	numberField(c, 22, &o.Reopened)
 	texts(c, 23, &o.ForeignIDs)
 	numberField(c, 24, &o.ForeignCount)
 	c.ms(25, &o.Listed.Created)
 	numberField(c, 26, &o.Listed.Customer)
 	numberField(c, 27, &o.Forgotten)
+	numberField(c, 28, &o.Reopened) // 22 was a number of failed attempts
 	c.close(&o.Added)
 }
 

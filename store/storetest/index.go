@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -288,20 +287,5 @@ func (connect connector) indexIsBounded(t *testing.T) {
 	}
 	if got, pages := f.list(t, payment.OrderQuery{Limit: 10, State: payment.Refunded}); len(got) != 1 || pages > 3 {
 		t.Errorf("got %v in %d pages", got, pages)
-	}
-}
-
-func (connect connector) indexRefuses(t *testing.T) {
-	f := fresh(t, connect)
-	f.index(t, indexed{"o_1", 1_764_288_000_000, "", payment.Paid})
-	for _, bad := range []string{"x", "AAAA", "latest", strings.Repeat("A", 100)} {
-		_, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10, After: bad})
-		hasCode(t, err, payment.CodeInvalidRequest)
-	}
-	Must(t, f.client.Del(t.Context(), "kasse:{p5}:meta").Err())
-	_, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10})
-	hasCode(t, err, payment.CodeStoreUnavailable)
-	if _, err := f.PruneIndex(t.Context()); err == nil || errors.Is(err, payment.ErrNotFound) {
-		t.Errorf("got %v", err)
 	}
 }

@@ -39,7 +39,6 @@ type clusterShape struct {
 
 const (
 	clusterMasters    = 3
-	clusterSlots      = 16_384
 	clusterPartitions = 16 // of Kasse
 )
 
@@ -96,24 +95,12 @@ func (shape clusterShape) newNode(ctx context.Context, dir string) (*redisServer
 
 // form makes the nodes a cluster.
 func (c *cluster) form(ctx context.Context) error {
-	first := c.nodes[0].Client
-	for i, node := range c.nodes {
-		_, port, _ := net.SplitHostPort(node.Address)
-		bus, err := node.Client.ConfigGet(ctx, "cluster-port").Result()
-		if err != nil {
-			return err
-		}
-		all := []error{
-			node.Client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(),
-			first.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus["cluster-port"]).Err(),
-		}
-		if i < clusterMasters {
-			from, to := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
-			all = append(all, node.Client.ClusterAddSlotsRange(ctx, from, to).Err())
-		}
-		if err := errors.Join(all...); err != nil {
-			return err
-		}
+	nodes := make([]*testenv.Redis, 0, len(c.nodes))
+	for _, node := range c.nodes {
+		nodes = append(nodes, node.Redis)
+	}
+	if err := testenv.MeetCluster(ctx, clusterMasters, nodes); err != nil {
+		return err
 	}
 	for i, node := range c.nodes[clusterMasters:] {
 		master, err := c.nodes[i%clusterMasters].Client.Do(ctx, "CLUSTER", "MYID").Text()

@@ -32,7 +32,9 @@ func TestDurabilityAtTheStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := test.env.in(t).serve(1, map[string]string{"REDIS_DURABILITY": test.durability})[0]
-			wait.Until(t, "the line of the start", func() error { return yet(strings.Contains(p.stderr.String(), `"ready"`)) })
+			wait.Until(t, "the line of the start", func() error {
+				return yet(strings.Contains(p.stderr.String(), `"ready"`))
+			})
 			log := p.stderr.String()
 			for _, words := range test.says {
 				if !strings.Contains(log, words) {

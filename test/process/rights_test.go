@@ -117,7 +117,10 @@ func (w *processEnv) refusesOnOneServer(settings map[string]string) {
 	w.no(server.Do(w.t.Context(), "ACL", "SETUSER", "kasse", "-xadd").Err())
 	code, found := w.checked(settings)
 	expect(w.t, "exit code of check", code, 1)
-	lines(w.t, found, "wrong    redis: its user lacks the right to use the command xadd on "+o.Addrs[0]+": … docs/redis-acl.md")
+	lines(
+		w.t, found,
+		"wrong    redis: its user lacks the right to use the command xadd on "+o.Addrs[0]+": … docs/redis-acl.md",
+	)
 	w.no(server.Do(w.t.Context(), "ACL", "SETUSER", "kasse", "+xadd").Err())
 }
 

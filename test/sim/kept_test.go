@@ -12,7 +12,7 @@ var keptSeeds = []struct {
 	{136780339533628, "the same, in a later attempt"},
 	{254097282293843, "a change of the amount, whose answer was lost, gave the order its former customer again"},
 	{65568037032424, "the first save of a payment removed a read that an earlier event had asked for"},
-	{28922611944239, "a repeat joined a read that had begun before, and handed out a price older than the one it had loaded"},
-	{59715452823677, "a loss hid that an order had been closed, and late failures closed it after it had been opened again"},
+	{28922611944239, "a repeat joined a read that had begun before, and returned an older price than it had loaded"},
+	{59715452823677, "a loss hid that an order was closed, and late failures closed it after it was reopened"},
 	{193417255571361, "the same, in the third attempt of an order"},
 }

@@ -168,12 +168,13 @@ func (s *Servers) startCluster(ctx context.Context, replicas int) error {
 			return err
 		}
 	}
-	if err := s.meet(ctx); err != nil {
+	nodes := append(append([]*Redis{}, s.Masters...), s.Replicas...)
+	if err := MeetCluster(ctx, clusterMasters, nodes); err != nil {
 		return err
 	}
-	nodes := fmt.Sprint("cluster_known_nodes:", clusterMasters*(1+replicas))
-	for _, node := range append(append([]*Redis{}, s.Masters...), s.Replicas...) {
-		if err := node.clusterSays(ctx, "cluster_state:ok", nodes); err != nil {
+	known := fmt.Sprint("cluster_known_nodes:", clusterMasters*(1+replicas))
+	for _, node := range nodes {
+		if err := node.clusterSays(ctx, "cluster_state:ok", known); err != nil {
 			return err
 		}
 	}
@@ -189,10 +190,10 @@ func (s *Servers) startCluster(ctx context.Context, replicas int) error {
 	return s.followed(ctx, replicas)
 }
 
-// meet makes the nodes know each other, and divides the slots among the masters.
-func (s *Servers) meet(ctx context.Context) error {
-	first := s.Masters[0].Client
-	for i, node := range append(append([]*Redis{}, s.Masters...), s.Replicas...) {
+// MeetCluster makes nodes in cluster mode know each other, and divides the slots among the first of them, the masters.
+func MeetCluster(ctx context.Context, masters int, nodes []*Redis) error {
+	first := nodes[0].Client
+	for i, node := range nodes {
 		_, port, err := net.SplitHostPort(node.Address)
 		if err != nil {
 			return err
@@ -205,8 +206,8 @@ func (s *Servers) meet(ctx context.Context) error {
 			node.Client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(),
 			first.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus["cluster-port"]).Err(),
 		}
-		if i < clusterMasters {
-			from, to := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
+		if i < masters {
+			from, to := i*clusterSlots/masters, (i+1)*clusterSlots/masters-1
 			all = append(all, node.Client.ClusterAddSlotsRange(ctx, from, to).Err())
 		}
 		if err := errors.Join(all...); err != nil {
