@@ -36,8 +36,9 @@ func (c *Client) WaitForChange(ctx context.Context, seen *View, wait time.Durati
 
 // Follow yields the payment's current view and then each change, and ends after a final view. It
 // retries network errors and retryable answers without limit, and ends with an error when Kasse
-// refuses the request or the context ends. A failed payment is not final, and a debit stays in
-// processing for days: break out of the loop when you have the state you need.
+// refuses the request or the context ends. A change may leave the state as it is: compare it before
+// you act on it. A failed payment is not final, and a debit stays in processing for days: break out
+// of the loop when you have the state you need.
 func (c *Client) Follow(ctx context.Context, id PaymentID) iter.Seq2[*View, error] {
 	return func(yield func(*View, error) bool) {
 		var version Version

@@ -21,8 +21,8 @@ const spare = 15_000; // milliseconds beyond that until a connection counts as d
 const breath = 500; // milliseconds after an answer without news: a server that is draining gives it at once
 
 /**
- * Yields the payment's status now and after each change, and returns after the final one. It
- * survives lost connections, servers that restart or ask to slow down, and an expired token; it
+ * Yields the payment's status now and after each change, and returns after the final one. The
+ * `state` may be the same twice, while another field has changed. It survives lost connections, servers that restart or ask to slow down, and an expired token; it
  * asks nothing in a hidden tab. It throws what no repetition mends, such as `not_found`.
  */
 export async function* followPayment(

@@ -26,7 +26,8 @@ export interface Kasse {
    */
   refreshSession(payment: string, options?: { signal?: AbortSignal }): Promise<CustomerSession>;
   /**
-   * Yields the payment's status now and after each change, until it is final. See `FollowOptions`.
+   * Yields the payment's status now and after each change, until it is final. A change may leave
+   * the `state` as it is: compare it before you act on it. See `FollowOptions`.
    */
   follow(payment: string, options?: FollowOptions): AsyncGenerator<PaymentStatus, void, void>;
   /** Gets the order with its payments. */

@@ -16,7 +16,7 @@ import {
   webhookSecret,
 } from './harness.mjs';
 
-/** Follows in the background, and keeps what comes. */
+/** Follows in the background, and keeps each change of the state. Other fields may change between. */
 function watch(baseUrl, { payment_intent, client_secret: clientSecret }, options = {}) {
   const seen = { states: [], troubles: [], requests: 0 };
   const kasse = createKasse({ baseUrl, fetch: (url, init) => (seen.requests++, fetch(url, init)) });
@@ -26,7 +26,7 @@ function watch(baseUrl, { payment_intent, client_secret: clientSecret }, options
     ...options,
   });
   seen.end = (async () => {
-    for await (const { state } of following) seen.states.push(state);
+    for await (const { state } of following) if (state !== seen.states.at(-1)) seen.states.push(state);
   })();
   return seen;
 }

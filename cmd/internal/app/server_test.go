@@ -117,12 +117,19 @@ func (r *running) stripeRequests() []stripesim.Request {
 	return slices.DeleteFunc(r.stripe.Requests(), func(q stripesim.Request) bool { return q.Path == "/v1/account" })
 }
 
-// awaitCatchUp waits for the catch-up of the server's start.
-func (r *running) awaitCatchUp() {
+// awaitStart waits for what a server writes by itself at its start: the catch-up's cursor, and the beginning of the
+// pass over the index.
+func (r *running) awaitStart() {
 	r.t.Helper()
-	for deadline := time.Now().Add(patience); !r.redis.Exists("kasse:{p0}:catchup"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatal("it does not catch up")
+	keys := []string{"kasse:{p0}:catchup", "kasse:{p0}:prune"}
+	for deadline := time.Now().Add(patience); len(keys) > 0; {
+		switch {
+		case r.redis.Exists(keys[0]):
+			keys = keys[1:]
+		case time.Now().After(deadline):
+			r.t.Fatalf("the server has not written %s", keys[0])
+		default:
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 }
@@ -130,7 +137,7 @@ func (r *running) awaitCatchUp() {
 // requireHarmless fails the test if attack causes a request to Stripe or a write.
 func (r *running) requireHarmless(attack func()) {
 	r.t.Helper()
-	r.awaitCatchUp()
+	r.awaitStart()
 	written := func() (kept []string) {
 		for _, key := range r.redis.Keys() {
 			if !strings.HasPrefix(key, "rate:") {

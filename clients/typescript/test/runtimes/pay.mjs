@@ -11,6 +11,7 @@ export async function pay(baseUrl, stripe) {
   const opened = await kasse.open();
   const seen = [];
   for await (const { state } of kasse.follow(opened.payment_intent)) {
+    if (state === seen.at(-1)) continue; // another field has changed
     seen.push(state);
     if (state === 'pending') await confirm(stripe, opened);
   }
