@@ -43,8 +43,8 @@ func queries() (all []string, err error) {
 	return all, nil
 }
 
-// runDashboard runs each query of the dashboard after a day that had something of everything. Each must return a
-// number.
+// runDashboard puts load on Kasse, causes an error of each kind, and runs each query of the dashboard. Each query must
+// return a number.
 func runDashboard(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: "dashboard", fault: "none: each query of the dashboard returns data"}
 	all, err := queries()
@@ -62,7 +62,7 @@ func runDashboard(ctx context.Context, dir string, p programs) (outcome, error) 
 		return o, err
 	}
 	began := time.Now()
-	if err := env.oneOfEach(ctx); err != nil {
+	if err := env.causeErrors(ctx); err != nil {
 		return o, err
 	}
 	for _, expression := range all {
@@ -74,8 +74,9 @@ func runDashboard(ctx context.Context, dir string, p programs) (outcome, error) 
 	return o, nil
 }
 
-// oneOfEach has Redis hang for a while, and Stripe send an event that is signed wrongly.
-func (env *environment) oneOfEach(ctx context.Context) error {
+// causeErrors makes Stripe refuse five calls and sign its events also with a wrong secret. It stops redis-server until
+// Kasse has counted an error.
+func (env *environment) causeErrors(ctx context.Context) error {
 	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.webhookURL, Secret: "whsec_of_another_endpoint_1234567890"})
 	if err := env.Stripe.Sim.AddFault(stripesim.Fault{Kind: stripesim.RateLimited, Times: 5}); err != nil {
 		return err

@@ -26,11 +26,11 @@ type environment struct {
 	backend  *backend // receives Kasse's pushes
 	receiver *receiver
 
-	webhookURL        string // URL of the webhook endpoint
+	webhookURL        string // URL of post, to which Stripe sends its events
 	kasse             []*testenv.Kasse
-	prometheusProcess *program.Process // the Prometheus process
-	prometheus        string           // base URLs
-	manager           string
+	prometheusProcess *program.Process
+	prometheus        string // base URL
+	manager           string // base URL of Alertmanager
 }
 
 // newEnvironment starts everything but Kasse's load. On an error nothing is left running.

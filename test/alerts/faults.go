@@ -35,13 +35,13 @@ var faults = []fault{
 	) error {
 		return env.Stripe.Sim.AddFault(always(stripesim.ServerError, "POST /v1/payment_intents"))
 	}},
-	{alert: "KasseWebhookLag", what: "each event is on its way for 65 s", inject: func(
+	{alert: "KasseWebhookLag", what: "each event arrives 65 s late", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		env.post.delay(65 * time.Second)
 		return nil
 	}},
-	{alert: "KasseWebhooksMissing", what: "Stripe has switched the webhook endpoint off", inject: func(
+	{alert: "KasseWebhooksMissing", what: "Stripe has disabled the webhook endpoint", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		env.Stripe.Sim.RemoveWebhooks()
@@ -57,7 +57,7 @@ var faults = []fault{
 		settings: map[string]string{"STRIPE_READ_RPS": "1"},
 		inject:   floodThin,
 	},
-	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", inject: forgeSuccess},
+	{alert: "KasseDeniedSuccess", what: "a forged event claims a success", inject: forgeSuccess},
 	{alert: "KasseQuarantine", what: "an event names an unknown status", inject: func(
 		ctx context.Context, env *environment,
 	) error {
@@ -83,7 +83,7 @@ var faults = []fault{
 	) error {
 		return env.Redis.Client.SetRange(ctx, "filler", maxMemory/8*7, "x").Err()
 	}},
-	{alert: "KasseRedisUnbounded", what: "maxmemory is taken away", inject: func(
+	{alert: "KasseRedisUnbounded", what: "maxmemory is removed", inject: func(
 		ctx context.Context, env *environment,
 	) error {
 		return env.Redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
@@ -112,6 +112,7 @@ var faults = []fault{
 	}},
 }
 
+// always returns a fault that does not end.
 func always(kind stripesim.FaultKind, endpoint string) stripesim.Fault {
 	return stripesim.Fault{Endpoint: endpoint, Kind: kind, Times: -1}
 }
@@ -128,7 +129,7 @@ func floodThin(ctx context.Context, env *environment) error {
 	return nil
 }
 
-// forgeSuccess sends a success that Stripe does not know of. The webhook secret makes that possible.
+// forgeSuccess sends a success event, signed with the webhook secret, of a payment that is still open at Stripe.
 func forgeSuccess(ctx context.Context, env *environment) error {
 	payment, err := env.Stripe.Open(ctx, testenv.OrderPlan{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
@@ -164,7 +165,7 @@ func (f fault) run(ctx context.Context, dir string, p programs) (outcome, error)
 	if at, err := env.receiver.first(f.alert); err == nil {
 		return o, fmt.Errorf("the alert arrived %.1f s ago, before the fault", time.Since(at).Seconds())
 	}
-	struck := time.Now()
+	injected := time.Now()
 	if f.inject != nil {
 		if err := f.inject(ctx, env); err != nil {
 			return o, err
@@ -173,10 +174,10 @@ func (f fault) run(ctx context.Context, dir string, p programs) (outcome, error)
 	at, err := env.awaitAlert(ctx, f.alert)
 	if err != nil {
 		return o, fmt.Errorf(
-			"%w; Prometheus says %s; Alertmanager's last words: %s", err, env.alerts(ctx), lastLine(env.Dir),
+			"%w; alerts in Prometheus: %s; last log line of Alertmanager: %s", err, env.alerts(ctx), lastLine(env.Dir),
 		)
 	}
-	o.took, o.others = at.Sub(struck), env.receiver.others(f.alert)
+	o.took, o.others = at.Sub(injected), env.receiver.others(f.alert)
 	return o, nil
 }
 

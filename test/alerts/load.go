@@ -50,14 +50,14 @@ var orders atomic.Int64 // opened so far; numbers their names
 func (env *environment) order(ctx context.Context) {
 	body := fmt.Sprintf(`{"order_id":"order-%d","amount":1999,"currency":"eur"}`, orders.Add(1))
 	a, err := env.request(ctx, http.MethodPost, "/v1/payments", body)
-	var said struct {
+	var response struct {
 		Payment string `json:"payment_intent"`
 	}
-	if err != nil || a.Status/100 != 2 || json.Unmarshal(a.Body, &said) != nil {
+	if err != nil || a.Status/100 != 2 || json.Unmarshal(a.Body, &response) != nil {
 		return
 	}
-	_ = env.Stripe.Apply(ctx, said.Payment, testenv.Pay, 1999)
-	_, _ = env.request(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
+	_ = env.Stripe.Apply(ctx, response.Payment, testenv.Pay, 1999)
+	_, _ = env.request(ctx, http.MethodGet, "/v1/payments/"+response.Payment, "")
 }
 
 // openAtStripe opens a payment at Stripe, as another replica would, and pays it.
@@ -95,20 +95,20 @@ func (env *environment) query(ctx context.Context, expression string) ([]sample,
 	if err != nil {
 		return nil, err
 	}
-	var said struct {
+	var response struct {
 		Status string `json:"status"`
 		Error  string `json:"error"`
 		Data   struct {
 			Result []sample `json:"result"`
 		} `json:"data"`
 	}
-	if err := json.Unmarshal(a.Body, &said); err != nil {
+	if err := json.Unmarshal(a.Body, &response); err != nil {
 		return nil, err
 	}
-	if said.Status != "success" {
-		return nil, errors.Join(wait.ErrGaveUp, errors.New(said.Error))
+	if response.Status != "success" {
+		return nil, errors.Join(wait.ErrGaveUp, errors.New(response.Error))
 	}
-	return said.Data.Result, nil
+	return response.Data.Result, nil
 }
 
 // rules counts the rules that Prometheus has evaluated:
@@ -118,7 +118,7 @@ func (env *environment) rules(ctx context.Context) (evaluated int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var said struct {
+	var response struct {
 		Data struct {
 			Groups []struct {
 				Rules []struct {
@@ -128,10 +128,10 @@ func (env *environment) rules(ctx context.Context) (evaluated int, err error) {
 			} `json:"groups"`
 		} `json:"data"`
 	}
-	if err := json.Unmarshal(a.Body, &said); err != nil {
+	if err := json.Unmarshal(a.Body, &response); err != nil {
 		return 0, err
 	}
-	for _, group := range said.Data.Groups {
+	for _, group := range response.Data.Groups {
 		for _, rule := range group.Rules {
 			if rule.LastError != "" {
 				return 0, errors.Join(wait.ErrGaveUp, errors.New(rule.LastError))
@@ -146,13 +146,12 @@ func (env *environment) rules(ctx context.Context) (evaluated int, err error) {
 
 // awaitScrapes waits until Prometheus has scraped Kasse several times.
 func (env *environment) awaitScrapes(ctx context.Context) error {
+	const scraped = `count_over_time(build_info{job="kasse"}[1m]) > 3` +
+		` and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`
 	return wait.For(ctx, func() error {
-		found, err := env.query(
-			ctx,
-			`count_over_time(build_info{job="kasse"}[1m]) > 3 and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`,
-		)
+		found, err := env.query(ctx, scraped)
 		if err == nil && len(found) == 0 {
-			err = errors.New("no scrape of Kasse shows events")
+			err = errors.New("too few scrapes by Prometheus, or too few events applied by Kasse")
 		}
 		return err
 	})

@@ -1,4 +1,4 @@
-// Command alerts breaks a running Kasse in one way after the other and checks that a real Prometheus raises
+// Command alerts injects one fault after the other into a running Kasse and checks that a real Prometheus raises
 // the alert.
 //
 // Each fault gets its own Kasse, redis-server, simulated Stripe, Prometheus, Alertmanager and receiver, on
@@ -47,7 +47,7 @@ type outcome struct {
 	alert, fault string
 	took         time.Duration // time from the fault to the arrival of its alert
 	others       []string      // other alerts that arrived
-	note         string
+	note         string        // printed in place of others
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	rounds = append(rounds, round{"dashboard", runDashboard})
 	rounds = slices.DeleteFunc(rounds, func(r round) bool { return !named.MatchString(r.name) })
 	if len(rounds) == 0 {
-		return errors.New("there is no such round")
+		return fmt.Errorf("-only %q matches no alert of %s, and not dashboard", *only, rulesFile)
 	}
 	return testenv.InDir(ctx, "alerts", func(dir string) error {
 		p, err := prepare(ctx, dir, shorten(string(text)))

@@ -115,7 +115,7 @@ func (b *backend) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receiver is the pager, Alertmanager's webhook.
+// receiver receives Alertmanager's notifications by webhook.
 type receiver struct {
 	mu      sync.Mutex
 	arrived map[string]time.Time // first notification of each alert

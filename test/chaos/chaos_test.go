@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 var builtTools = sync.OnceValues(func() (tools, error) {
-	if err := testenv.LookAtSources("../.."); err != nil {
+	if err := testenv.OpenSources("../.."); err != nil {
 		return tools{}, err
 	}
 	return build(context.Background(), buildDir)

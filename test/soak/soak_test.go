@@ -26,7 +26,7 @@ const leaked = 200
 
 // TestLeaksAreFound: a leak of each kind is found and named, and nothing else is reported.
 func TestLeaksAreFound(t *testing.T) {
-	if err := testenv.LookAtSources("../.."); err != nil { // otherwise the build cache returns an old result
+	if err := testenv.OpenSources("../.."); err != nil { // otherwise the build cache returns an old result
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

@@ -33,9 +33,10 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// LookAtSources opens the server's source files below the root. `go test` caches a result while the files
-// that the test opened are unchanged, and it does not see the compiler's reads.
-func LookAtSources(root string) error {
+// OpenSources opens the server's source files below the root, so that `go test` runs a test again after one of them
+// has changed. `go test` reuses a result while the files that the test opened are unchanged, and it does not see the
+// compiler's reads.
+func OpenSources(root string) error {
 	for _, name := range []string{"go.mod", "spec.go", "openapi.yaml", "api", "cmd", "service", "store"} {
 		err := filepath.WalkDir(filepath.Join(root, name), func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {
@@ -54,14 +55,12 @@ func LookAtSources(root string) error {
 // variables.
 func Settings(redisURL, stripeURL string, changes map[string]string) []string {
 	env := []string{
-		"PATH=" + os.Getenv(
-			"PATH",
-		), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
+		"PATH=" + os.Getenv("PATH"),
+		"LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
 		"REDIS_URL=" + redisURL, "REDIS_PARTITIONS=4", "REDIS_DURABILITY=require",
 		"STRIPE_API_BASE=" + stripeURL, "STRIPE_SECRET_KEY=" + stripeKey, "STRIPE_PUBLISHABLE_KEY=" + publishableKey,
-		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(
-			BackendKey,
-		),
+		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s",
+		"SERVICE_KEYS=" + keyEntry(BackendKey),
 		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_FRONTEND_STRIPE=off", "RATE_LIMIT_ADDRESS=off",
 	}
 	for name, value := range changes {
@@ -95,7 +94,7 @@ func (k *Kasse) AwaitReady(ctx context.Context) error {
 	})
 }
 
-// Ready asks /readyz once.
+// Ready calls /readyz once.
 func (k *Kasse) Ready(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

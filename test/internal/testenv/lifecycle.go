@@ -14,10 +14,10 @@ const (
 	Pay       Step = "pay"
 	Decline   Step = "decline"
 	Challenge Step = "challenge" // 3-D Secure is required
-	Agree     Step = "agree"
-	Disagree  Step = "disagree"
+	Agree     Step = "agree"     // the customer authenticates
+	Disagree  Step = "disagree"  // the authentication fails
 	Debit     Step = "debit"
-	Settle    Step = "settle"
+	Settle    Step = "settle" // the debit succeeds
 	Bounce    Step = "bounce" // the debit fails
 	Cancel    Step = "cancel"
 	Authorize Step = "authorize"
@@ -102,23 +102,21 @@ func (w Lifecycle) refunded(amount int64) int64 {
 	return 0
 }
 
-// OrderPlan is the plan of one order: its start and its lifecycle.
+// OrderPlan plans one order: its start and its lifecycle.
 type OrderPlan struct {
 	Lifecycle
 	Order     string
-	Amount    int64         // minor units of EUR
-	At        time.Duration // after the start of the load
-	Gaps      []time.Duration
-	Elsewhere bool // opened at Stripe as if by another replica; Kasse sees only its events
+	Amount    int64           // minor units of EUR
+	At        time.Duration   // after the start of the load
+	Gaps      []time.Duration // the pause before each step
+	Elsewhere bool            // opened at Stripe as if by another replica; Kasse sees only its events
 }
 
 // End is the view that Kasse must show after the last step.
 func (h OrderPlan) End(payment string) View {
 	return View{
-		Payment: payment, Order: h.Order, State: h.State, Amount: h.Amount, AmountReceived: h.Received(
-			h.Amount,
-		), AmountRefunded: h.refunded(h.Amount),
-		Fulfillable: h.State == "paid",
+		Payment: payment, Order: h.Order, State: h.State, Amount: h.Amount,
+		AmountReceived: h.Received(h.Amount), AmountRefunded: h.refunded(h.Amount), Fulfillable: h.State == "paid",
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"kasse/test/redisserver"
 )
 
-// ClientName is the connection name of this client, to tell it from Kasse's.
+// ClientName is the connection name of Redis.Client. It distinguishes the client from Kasse's.
 const ClientName = "testenv"
 
 // Redis is a redis-server with its own directory. A restart changes its port, unless KeepPort is set.
@@ -19,14 +19,14 @@ type Redis struct {
 	redisserver.Server
 	KeepPort bool // restarts use the port of the first start
 	Address  string
-	Client   *redis.Client // a direct connection, outside the reach of injected faults
+	Client   *redis.Client // a direct connection, which injected faults do not affect
 }
 
 // NewRedis prepares a server. Its default settings are the README's: an append-only file that is synced at
 // every write. args overrides them.
 func NewRedis(dir string, args ...string) (*Redis, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		return nil, fmt.Errorf("test/setup/install.sh installs it: %w", err)
+		return nil, fmt.Errorf("redis-server is missing, run test/setup/install.sh: %w", err)
 	}
 	durable := []string{
 		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--bind", "127.0.0.1",

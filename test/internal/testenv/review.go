@@ -19,11 +19,11 @@ func (s Stored) Review(shown map[string]bool) Findings {
 	}
 	for payment, entries := range s.Stream {
 		if _, known := s.Payments[payment]; !known {
-			f.Lost["stream of "+payment] = fmt.Sprintf("%d entries of a payment that has no record", len(entries))
+			f.Lost["stream of "+payment] = fmt.Sprintf("%d entries of a payment without a record", len(entries))
 		}
 		for _, e := range entries {
 			if !shown[e.ID] {
-				f.Lost["feed "+e.ID] = "the stream has " + e.ID + ", and the feed has not shown it"
+				f.Lost["feed "+e.ID] = "the feed has not shown " + e.ID + ", which is in the stream"
 			}
 		}
 	}
@@ -39,8 +39,8 @@ func (r Record) transitions() (history []transition, err error) {
 	return history, err
 }
 
-// announced removes the transitions without an event: a change of payment method details or receipt raises
-// the version only.
+// announced removes the transitions without an event: a change of payment method details or of the receipt only
+// raises the version.
 func announced(payment string, history []transition, stream []Entry) []transition {
 	return slices.DeleteFunc(slices.Clone(history), func(t transition) bool {
 		id := fmt.Sprintf("%s.%d", payment, t.Version)
@@ -70,7 +70,7 @@ func (f Findings) compare(payment string, r Record, stream []Entry) {
 	seen, before, paid := map[string]bool{}, "", 0
 	for _, e := range stream {
 		if same := e.withoutVersion(); seen[e.ID] || same == before {
-			f.Twice[e.ID+" "+e.Position] = "a transition stands twice in the stream"
+			f.Twice[e.ID+" "+e.Position] = "a transition is in the stream twice"
 		} else {
 			before = same
 		}
@@ -110,7 +110,7 @@ func (b *StripeBackend) Review(ctx context.Context, histories []OrderPlan) (Find
 		case len(truth) == 0 || truth[0].State() != Succeeded(h.State) ||
 			truth[0].AmountReceived != h.Received(h.Amount):
 			return f, fmt.Errorf(
-				"the simulator does not agree with the plan: %s is %+v, and should be %s", h.Order, truth, h.State,
+				"the simulator's state contradicts the plan: %s is %+v, want %s", h.Order, truth, h.State,
 			)
 		}
 	}

@@ -36,8 +36,9 @@ type Servers struct {
 	args []string
 }
 
-// NewServers starts a setup, and returns once its servers know each other and each replica has its master's data.
-// replicas is the number of each master; a single server has none. args overrides the defaults of NewRedis.
+// NewServers starts a setup, and returns once its servers have found each other and each replica has its master's
+// data. replicas is the number of replicas of each master; a single server has none. args overrides the defaults of
+// NewRedis.
 func NewServers(ctx context.Context, dir, mode string, replicas int, args ...string) (*Servers, error) {
 	s := &Servers{Mode: mode, dir: dir, args: append([]string{"--repl-diskless-sync-delay", "0"}, args...)}
 	start := map[string]func(context.Context, int) error{
@@ -46,7 +47,7 @@ func NewServers(ctx context.Context, dir, mode string, replicas int, args ...str
 		"cluster":  s.startCluster,
 	}[mode]
 	if start == nil {
-		return nil, fmt.Errorf("%q is no mode of Redis; there are %s", mode, strings.Join(RedisModes, ", "))
+		return nil, fmt.Errorf("%q is not a Redis mode; use one of %s", mode, strings.Join(RedisModes, ", "))
 	}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
@@ -59,7 +60,7 @@ func NewServers(ctx context.Context, dir, mode string, replicas int, args ...str
 	return s, nil
 }
 
-// Settings are REDIS_MODE and REDIS_URL, which names every server that a client may ask first.
+// Settings returns REDIS_MODE and REDIS_URL. The URL names every server to which a client may connect first.
 func (s *Servers) Settings() map[string]string {
 	entries, path, query := s.Masters, "/0", []string{}
 	switch s.Mode {
@@ -87,7 +88,7 @@ func (s *Servers) Close() {
 	}
 }
 
-// start starts a server that holds data.
+// start starts a server that holds data, and appends it to into.
 func (s *Servers) start(ctx context.Context, into *[]*Redis, more ...string) error {
 	dir := filepath.Join(s.dir, fmt.Sprintf("redis-%d", len(s.Masters)+len(s.Replicas)))
 	r, err := NewRedis(dir, append(more, s.args...)...)
@@ -118,7 +119,7 @@ func (s *Servers) startSentinels(ctx context.Context, replicas int) error {
 			return err
 		}
 	}
-	if err := s.followed(ctx, replicas); err != nil {
+	if err := s.awaitReplicas(ctx, replicas); err != nil {
 		return err
 	}
 	for n := range sentinelCount {
@@ -128,7 +129,7 @@ func (s *Servers) startSentinels(ctx context.Context, replicas int) error {
 	}
 	known := fmt.Sprintf("status=ok,address=%s,slaves=%d,sentinels=%d", s.Masters[0].Address, replicas, sentinelCount)
 	for _, sentinel := range s.Sentinels {
-		if err := sentinel.says(ctx, "sentinel", known); err != nil {
+		if err := sentinel.awaitInfo(ctx, "sentinel", known); err != nil {
 			return err
 		}
 	}
@@ -174,7 +175,7 @@ func (s *Servers) startCluster(ctx context.Context, replicas int) error {
 	}
 	known := fmt.Sprint("cluster_known_nodes:", clusterMasters*(1+replicas))
 	for _, node := range nodes {
-		if err := node.clusterSays(ctx, "cluster_state:ok", known); err != nil {
+		if err := node.awaitClusterInfo(ctx, "cluster_state:ok", known); err != nil {
 			return err
 		}
 	}
@@ -187,10 +188,10 @@ func (s *Servers) startCluster(ctx context.Context, replicas int) error {
 			return err
 		}
 	}
-	return s.followed(ctx, replicas)
+	return s.awaitReplicas(ctx, replicas)
 }
 
-// MeetCluster makes nodes in cluster mode know each other, and divides the slots among the first of them, the masters.
+// MeetCluster joins nodes into a cluster. The first of them become the masters and share the slots evenly.
 func MeetCluster(ctx context.Context, masters int, nodes []*Redis) error {
 	first := nodes[0].Client
 	for i, node := range nodes {
@@ -217,42 +218,42 @@ func MeetCluster(ctx context.Context, masters int, nodes []*Redis) error {
 	return nil
 }
 
-// followed waits until each master has its replicas in step.
-func (s *Servers) followed(ctx context.Context, replicas int) error {
+// awaitReplicas waits until each master's replicas have its data.
+func (s *Servers) awaitReplicas(ctx context.Context, replicas int) error {
 	for _, master := range s.Masters {
 		for n := range replicas {
-			if err := master.says(ctx, "replication", fmt.Sprintf("slave%d:", n), "state=online"); err != nil {
+			if err := master.awaitInfo(ctx, "replication", fmt.Sprintf("slave%d:", n), "state=online"); err != nil {
 				return err
 			}
 		}
 	}
 	for _, replica := range s.Replicas {
-		if err := replica.says(ctx, "replication", "master_link_status:up"); err != nil {
+		if err := replica.awaitInfo(ctx, "replication", "master_link_status:up"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// says waits until a section of INFO has these texts.
-func (s *Redis) says(ctx context.Context, section string, texts ...string) error {
+// awaitInfo waits until a section of INFO has these texts.
+func (s *Redis) awaitInfo(ctx context.Context, section string, texts ...string) error {
 	return awaitTexts(ctx, texts, func() (string, error) { return s.Client.Info(ctx, section).Result() })
 }
 
-// clusterSays waits until CLUSTER INFO has these texts.
-func (s *Redis) clusterSays(ctx context.Context, texts ...string) error {
+// awaitClusterInfo waits until CLUSTER INFO has these texts.
+func (s *Redis) awaitClusterInfo(ctx context.Context, texts ...string) error {
 	return awaitTexts(ctx, texts, func() (string, error) { return s.Client.ClusterInfo(ctx).Result() })
 }
 
-func awaitTexts(ctx context.Context, texts []string, ask func() (string, error)) error {
+func awaitTexts(ctx context.Context, texts []string, read func() (string, error)) error {
 	return wait.For(ctx, func() error {
-		answer, err := ask()
+		info, err := read()
 		if err != nil {
 			return err
 		}
 		for _, text := range texts {
-			if !strings.Contains(answer, text) {
-				return fmt.Errorf("no %s in %s", text, answer)
+			if !strings.Contains(info, text) {
+				return fmt.Errorf("no %s in %s", text, info)
 			}
 		}
 		return nil

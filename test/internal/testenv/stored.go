@@ -65,8 +65,8 @@ type Stored struct {
 	Reads    map[string]bool    // payments with a queued read at Stripe
 }
 
-// ReadStored reads all of Redis, of a cluster all masters, the read queues first. A read leaves its queue only
-// after its result is in the order.
+// ReadStored reads all data of the masters: of one, or of every master of a cluster. It reads the queues of reads at
+// Stripe first, since a read leaves its queue only after its result is in the order.
 func ReadStored(ctx context.Context, masters ...*redis.Client) (Stored, error) {
 	s := Stored{
 		Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{},

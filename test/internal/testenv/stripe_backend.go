@@ -20,10 +20,12 @@ const (
 	stripeKey      = "sk_test_testenv1234567890"
 	publishableKey = "pk_test_testenv1234567890"
 	hookSecret     = "whsec_testenv_abcdef_1234567890"
-	BackendKey     = "ksk_testenv_backend_abcdefghijklmnopqrstuvwxyz1234"
+
+	// BackendKey is a service key with all scopes.
+	BackendKey = "ksk_testenv_backend_abcdefghijklmnopqrstuvwxyz1234"
 )
 
-// StripeBackend is the simulated Stripe. Tests call it directly, outside the reach of injected faults.
+// StripeBackend is the simulated Stripe. Tests call it directly, so that injected faults do not affect their calls.
 type StripeBackend struct {
 	Sim    *stripesim.Server
 	HTTP   *httptest.Server
@@ -39,9 +41,9 @@ var subscribed = []string{
 // with another id.
 func NewStripeBackend(seed uint64, webhookURL string) *StripeBackend {
 	sim := stripesim.New(stripesim.Options{
-		Seed: seed, Duplicate: 0.2, Settle: 1000 * time.Hour, Webhooks: []stripesim.Webhook{ // longer than any run
-			{URL: webhookURL, Secret: hookSecret, Events: subscribed},
-		},
+		Seed: seed, Duplicate: 0.2,
+		Settle:   1000 * time.Hour, // longer than any run: the tests settle debits themselves
+		Webhooks: []stripesim.Webhook{{URL: webhookURL, Secret: hookSecret, Events: subscribed}},
 	})
 	server := httptest.NewServer(sim)
 	return &StripeBackend{Sim: sim, HTTP: server, client: server.Client()}
@@ -85,12 +87,11 @@ func (i Intent) State() string {
 	}
 	return map[string]string{
 		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing",
-		"requires_capture": "authorized",
-		"succeeded":        "paid", "canceled": "canceled",
+		"requires_capture": "authorized", "succeeded": "paid", "canceled": "canceled",
 	}[i.Status]
 }
 
-// Open creates an order's PaymentIntent, as a replica of Kasse would that has lost its Redis data.
+// Open creates an order's PaymentIntent as another replica of Kasse would, without a trace in this Kasse's Redis.
 func (b *StripeBackend) Open(ctx context.Context, h OrderPlan) (string, error) {
 	method := "automatic_async"
 	if h.Manual {
@@ -98,12 +99,10 @@ func (b *StripeBackend) Open(ctx context.Context, h OrderPlan) (string, error) {
 	}
 	var pi Intent
 	err := b.call(ctx, http.MethodPost, "/v1/payment_intents", url.Values{
-		"amount": {
-			strconv.FormatInt(h.Amount, 10),
-		}, "currency": {"eur"}, "capture_method": {method}, "automatic_payment_methods[enabled]": {"true"},
-		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {
-			h.Order,
-		}, "metadata[kasse_attempt]": {"1"}, "metadata[kasse_rev]": {"1700000000000"},
+		"amount": {strconv.FormatInt(h.Amount, 10)}, "currency": {"eur"}, "capture_method": {method},
+		"automatic_payment_methods[enabled]": {"true"},
+		"metadata[kasse_service]":            {"kasse"}, "metadata[kasse_order_id]": {h.Order},
+		"metadata[kasse_attempt]": {"1"}, "metadata[kasse_rev]": {"1700000000000"},
 	}, &pi)
 	return pi.ID, err
 }
@@ -118,8 +117,7 @@ func (b *StripeBackend) Customer(ctx context.Context) (string, error) {
 // statuses maps a step to the PaymentIntent's status after it.
 var statuses = map[Step]string{
 	Pay: "succeeded", Decline: "requires_payment_method", Challenge: "requires_action", Debit: "processing",
-	Cancel: "canceled", Authorize: "requires_capture",
-	Capture: "succeeded",
+	Cancel: "canceled", Authorize: "requires_capture", Capture: "succeeded",
 }
 
 // Apply applies one step to a payment.

@@ -126,7 +126,7 @@ func (e *Env) OnClose(closeIt func()) {
 	e.closers = append(e.closers, closeIt)
 }
 
-// Context ends with New's context or with Close.
+// Context returns a context that ends with New's context or with Close.
 func (e *Env) Context() context.Context { return e.life }
 
 // Serve serves a handler on loopback until Close.

@@ -41,7 +41,7 @@ const (
 	PostTimeout = 10 * time.Second
 )
 
-// Seed sets the seed that decides how late the deliveries are and which are repeated. Call it first.
+// Seed sets the seed of the delays and of the choice of repeated events. Call it first.
 func (c *WebhookSender) Seed(seed uint64) *WebhookSender {
 	c.dice = rand.New(rand.NewPCG(seed, 0))
 	return c
