@@ -1,15 +1,15 @@
 #!/bin/sh
-# Alertmanager gives up a notification to a webhook that answers 429
+# Alertmanager gives up a notification when its webhook answers 429
 #
 # Guess (19): a webhook receiver that answers 429 with Retry-After: 1 gets the notification again
 #             within seconds.
-# Behaviour:  429 ends the attempt ("unrecoverable error after 1 attempts"); Retry-After is not
-#             read. The next attempt is at the next group_interval (5 minutes by default). A 503 is
-#             tried again within a second.
+# Behaviour:  429 ends the attempt ("unrecoverable error after 1 attempts"). Alertmanager does not
+#             read Retry-After: the next attempt is at the next group_interval (5 minutes by
+#             default). After a 503 it tries again within a second.
 # Versions:   prometheus-alertmanager 0.25.0-1+b4 (Debian 12), amd64.
-# Matters:    when many alerts fire at once a chat or pager gateway throttles, and the page about
-#             payments arrives minutes late. A gateway that wants to be asked again has to answer
-#             503.
+# Matters:    when many alerts fire at once, a chat or pager gateway limits the requests, and the
+#             page about payments arrives minutes late. A gateway that wants another attempt soon
+#             has to answer 503.
 
 . "$(dirname "$0")/lib/start.sh"
 need node curl apt-get dpkg-deb
@@ -30,7 +30,8 @@ http.createServer((request, response) => {
 }).listen(0, '127.0.0.1', function () { fs.writeFileSync(`${notes}.port`, String(this.address().port)); });
 END
 
-# page STATUS starts both, fires one alert, and waits for what the second argument says.
+# page STATUS CONDITION starts the receiver, which answers with the status, and Alertmanager. It fires one alert, and
+# waits until the command CONDITION succeeds.
 page() {
 	node receiver.mjs "$1" "attempts.$1" &
 	started="$started $!"
@@ -45,7 +46,7 @@ page() {
 	started="$started $!"
 	await "curl -fs http://$api/-/ready >/dev/null" || { cat "$1.log"; exit 2; }
 	curl -fs "http://$api/api/v2/alerts" -H 'Content-Type: application/json' -d '[{"labels":{"alertname":"Unpaid"}}]'
-	await "$2" || echo "$1: waited for a minute in vain"
+	await "$2" || echo "$1: not seen within a minute: $2"
 }
 
 page 429 'grep -q "unrecoverable error after 1 attempts: unexpected status code 429" 429.log'

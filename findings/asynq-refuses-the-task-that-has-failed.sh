@@ -1,14 +1,14 @@
 #!/bin/sh
 # asynq refuses a unique task whose only copy has failed for the last time
 #
-# Guess (6):  a task with Unique(1h) that has used up its retries can be enqueued again, since
-#             none is queued any more.
-# Behaviour:  the lock is released at success, and by an archived task only after its TTL: until
-#             then Enqueue says "task already exists". With TaskID it is refused for as long as the
-#             archive keeps it (90 days).
+# Guess (6):  a task with Unique(1h) that has used up its retries can be enqueued again, since no
+#             copy of it is queued any more.
+# Behaviour:  asynq releases the lock when a task succeeds. The lock of an archived task stays until
+#             its TTL ends: until then Enqueue returns "task already exists". With TaskID, Enqueue
+#             returns an error for as long as the archive keeps the task (90 days).
 # Versions:   github.com/hibiken/asynq v0.26.0, redis-server 7.0.15 (Debian).
-# Matters:    a webhook handler that enqueues the event's id answers 200 to "it is there already".
-#             Stripe's next delivery then repairs nothing, and the order is never fulfilled.
+# Matters:    a webhook handler that enqueues the event's id answers 200 when the task already
+#             exists. So Stripe's next delivery repairs nothing, and the order is never fulfilled.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_alone

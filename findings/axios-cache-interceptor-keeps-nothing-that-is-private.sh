@@ -1,12 +1,12 @@
 #!/bin/sh
-# axios-cache-interceptor never revalidates an answer that is private or no-cache
+# axios-cache-interceptor does not store, and never revalidates, a response that is private or no-cache
 #
-# Guess (28 November, 29): an answer with an ETag and `Cache-Control: private, no-cache` is kept. The
-#             next GET sends If-None-Match, and a 304 gives the kept body.
-# Behaviour:  `private` and `no-cache` are treated as `no-store`, in a browser too: nothing is kept, and
-#             no If-None-Match is sent. `max-age=0` is kept and revalidated.
+# Guess (28 November, 29): a response with an ETag and `Cache-Control: private, no-cache` is stored.
+#             The next GET sends If-None-Match, and after a 304 it resolves with the stored body.
+# Behaviour:  the package treats `private` and `no-cache` as `no-store`, in a browser too: it stores
+#             nothing, and sends no If-None-Match. It stores and revalidates `max-age=0`.
 # Versions:   axios-cache-interceptor 1.12.3, axios 1.21.1 (npm).
-# Matters:    each poll of a page gets the whole answer, though the server supports ETag and 304.
+# Matters:    each poll of a page gets the whole response, though the server supports ETag and 304.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages axios-cache-interceptor@1.12.3 axios@1.21.1

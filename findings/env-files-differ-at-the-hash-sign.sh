@@ -1,15 +1,15 @@
 #!/bin/sh
-# One line of an .env file has another value in Node than in Go
+# One line of an .env file has a different value in Node than in Go
 #
-# Guess (32): all readers but dotenv keep what follows a # without a space before it.
-# Behaviour:  node --env-file and dotenv end an unquoted value at any #; godotenv and compose-go
-#             only at " #". compose-go replaces $name in an unquoted value. Quotes make all four
-#             agree: single ones also for $.
+# Guess (32): all readers except dotenv keep the text after a # that has no space before it.
+# Behaviour:  node --env-file and dotenv end an unquoted value at any #; godotenv and compose-go end
+#             it only at " #". compose-go also replaces $name in an unquoted value. With quotes all
+#             four agree; a value with $ needs single quotes.
 # Versions:   dotenv 18.0.10, node 22.22.0 (npm); github.com/joho/godotenv v1.5.1,
 #             github.com/compose-spec/compose-go/v2 v2.16.2.
-# Matters:    a password with # in a URL, or a list of event types after #, is cut when the same
-#             file is read by the shop's backend in Node; nothing is logged. A cut filter means "all
-#             events".
+# Matters:    a shop's backend in Node reads the same file as a service in Go. It cuts a password
+#             with # in a URL, or a list of event types after #, and logs nothing. A filter that is
+#             cut off means "all events".
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages dotenv@18.0.10 node@22.22.0

@@ -1,14 +1,15 @@
 #!/bin/sh
-# go-redis's client-side cache serves a key whose TTL has passed
+# go-redis's client-side cache returns a key whose TTL has passed
 #
-# Guess (36): once the TTL of a key has passed, the cached value is not served.
-# Behaviour:  the cache knows no TTL, only Redis's invalidation. Redis sends it when it removes the
-#             key: at the next read by somebody, or when its background sampling comes by, which
-#             takes long where many keys have a TTL. MaxStaleness, off by default, bounds it.
+# Guess (36): once the TTL of a key has passed, the cache does not return its value.
+# Behaviour:  the cache has no TTL of its own and relies on Redis's invalidation messages. Redis
+#             sends one when it removes the key: when another client reads the key, or when Redis's
+#             background sampling finds it. Sampling takes long where many keys have a TTL.
+#             MaxStaleness, off by default, limits the time.
 # Versions:   github.com/redis/go-redis/v9 v9.23.0 (ClientSideCacheConfig), redis-server 7.0.15
 #             (Debian).
-# Matters:    a lock, a session or a reservation that has ended still looks held to whoever asked
-#             before.
+# Matters:    a lock, a session or a reservation that has ended still looks held to a client that
+#             has read it before.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_alone

@@ -1,13 +1,13 @@
 #!/bin/sh
-# kustomize writes a label into the peers of a network policy, which are other applications' pods
+# kustomize adds a label to the peers of a network policy, which are other applications' pods
 #
-# Guess:      labels with includeSelectors go into the selectors that name the application's own
-#             pods. Those of a network policy's peers stay, since they name other pods.
-# Behaviour:  the label is written into the podSelector of each peer. The policy's own
+# Guess:      labels with includeSelectors go into the selectors of the application's own pods. The
+#             selectors of a network policy's peers stay as they are, since they select other pods.
+# Behaviour:  kustomize adds the label to the podSelector of each peer. The policy's own
 #             podSelector, which is empty here, stays empty.
 # Versions:   sigs.k8s.io/kustomize/kustomize/v5 v5.8.1.
-# Matters:    the policy is valid, and its pods reach neither the cluster's DNS nor a Redis of
-#             another application.
+# Matters:    the policy is valid, but the application's pods can reach neither the cluster's DNS
+#             nor a Redis of another application.
 
 . "$(dirname "$0")/lib/start.sh"
 need go

@@ -1,13 +1,13 @@
 #!/bin/sh
-# ky waits as long as Retry-After says, whatever its timeout
+# ky waits as long as Retry-After asks, longer than its timeout
 #
 # Guess (25): the timeout (10 s by default) ends the wait for a long Retry-After, with TimeoutError.
-# Behaviour:  since ky 2 the timeout is one attempt's. The wait between attempts has no bound by
-#             default (maxRetryAfter is infinite, totalTimeout is off), and Retry-After is waited
-#             for before each of two repeats.
+# Behaviour:  since ky 2 the timeout is for one attempt. The wait between attempts has no limit by
+#             default (maxRetryAfter is infinite, totalTimeout is off). ky waits for Retry-After
+#             before each of two retries.
 # Versions:   ky 2.1.0 with node 22.22.0 (npm).
-# Matters:    a page that polls and is answered 429 with Retry-After: 60 shows a spinner for two
-#             minutes before the error. Set totalTimeout, or retry.maxRetryAfter.
+# Matters:    a page that polls, and gets 429 with Retry-After: 60, shows a spinner for two minutes
+#             before the error. Set totalTimeout, or retry.maxRetryAfter.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages ky@2.1.0 node@22.22.0

@@ -2,13 +2,14 @@
 # @nestjs/throttler refuses a steady poller for longer than the window of its limit
 #
 # Guess (28 November, 24): a caller that was refused is served again when the window of its limit
-#             ends, so that one that polls twice as fast as the limit is served in each window.
-# Behaviour:  a refusal blocks the caller for a whole window of its own (blockDuration is the window by
-#             default). Requests that are refused count too. With the storage in Redis, the limit of the
-#             next window is used up when the block ends, and the caller is blocked again.
+#             ends. So a caller that polls twice as fast as the limit gets answers in each window.
+# Behaviour:  a refusal blocks the caller for another whole window (blockDuration is the window by
+#             default). Refused requests count too. With the storage in Redis, they have used up the
+#             limit of the next window when the block ends, and the caller is blocked again.
 # Versions:   @nestjs/throttler 6.7.1, @nest-lab/throttler-storage-redis 1.2.0, @nestjs/core 11.1.9,
 #             ioredis 6.0.0 (npm), redis-server 7.0.15 (Debian).
-# Matters:    a page that polls a little too fast never sees its order paid, while it goes on polling.
+# Matters:    a page that polls a little too fast never sees its order paid, as long as it goes on
+#             polling.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_alone

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Payload's Stripe plug-in acknowledges an event before the shop's handler has run
 #
-# Guess (8):  the route waits for the shop's handler, and answers 5xx where it fails, so that
-#             Stripe delivers again.
-# Behaviour:  the route answers 200 while the handler still runs. What becomes of the handler has no
-#             effect on the answer. A comment in its source says that this is on purpose.
+# Guess (8):  the route waits for the shop's handler, and answers 5xx when the handler fails, so
+#             that Stripe delivers again.
+# Behaviour:  the route answers 200 while the handler still runs. The handler's result has no effect
+#             on the answer. A comment in the plug-in's source states that this is on purpose.
 # Versions:   @payloadcms/plugin-stripe 3.90.2 with payload 3.90.2 and stripe 10.17.0 (npm).
-# Matters:    an event whose handler meets a database that is away for a second, or a deploy that
-#             ends the process, is lost for good: Stripe has its 200. The order stays unpaid though
-#             the money is there.
+# Matters:    the event is lost for good when the database is away for a second, or when a deploy
+#             ends the process: Stripe has got its 200. The order stays unpaid although the customer
+#             has paid.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages @payloadcms/plugin-stripe@3.90.2 payload@3.90.2

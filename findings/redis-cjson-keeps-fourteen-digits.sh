@@ -1,14 +1,15 @@
 #!/bin/sh
 # cjson in Redis keeps 14 digits of a number, not 2^53
 #
-# Guess (40): cjson.encode of an integer below 2^53, microseconds for example, keeps its digits.
-# Behaviour:  from 10^14 on the number becomes an exponent with 14 digits; encoding what was decoded
-#             loses the same. An argument of redis.call keeps 17 digits, so that both ways differ in
-#             one script.
-# Versions:   redis-server 7.0.15 (Debian); the one on the PATH is used.
-# Matters:    a time in microseconds, an id of a database or an amount in micro-units that passes
-#             through a script as JSON is changed by up to 50, and no error says so. Milliseconds
-#             (13 digits) pass.
+# Guess (40): cjson.encode of an integer below 2^53, a time in microseconds for example, keeps all
+#             digits.
+# Behaviour:  from 10^14 on, the number is written with an exponent and 14 digits. Decoding and
+#             encoding again loses the same digits. An argument of redis.call keeps 17 digits, so
+#             that the two ways differ within one script.
+# Versions:   redis-server 7.0.15 (Debian); the script uses the one on the PATH.
+# Matters:    a time in microseconds, a database id or an amount in micro-units that passes through
+#             a script as JSON changes by up to 50, without an error. Milliseconds (13 digits) stay
+#             exact.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_alone

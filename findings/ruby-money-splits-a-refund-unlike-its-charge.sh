@@ -1,15 +1,15 @@
 #!/bin/sh
-# ruby-money splits a refund otherwise than the charge that it refunds
+# ruby-money splits a refund differently from the charge that it refunds
 #
 # Guess:      the shares of -1.00 are those of 1.00 with the other sign, so that a charge and its
 #             refund leave 0.00 on each line.
-# Behaviour:  of a positive amount the first shares get the cents that are left over, of a negative
-#             amount the last ones. Each line adds up to 0.01, 0.00 and -0.01. dinero.js 2.0.2
-#             splits both alike.
+# Behaviour:  for a positive amount the first shares get the cents that are left over, for a
+#             negative amount the last ones. The lines add up to 0.01, 0.00 and -0.01. dinero.js
+#             2.0.2 splits both in the same way.
 # Versions:   ruby-money 6.16.0-1 (Debian 12), with ruby and ruby-i18n; npm dinero.js 2.0.2, with
 #             node.
-# Matters:    an order that was refunded in full still shows a cent on one line, and minus one on
-#             another. A check of the lines raises an alarm, and the sum of the order does not.
+# Matters:    an order that was refunded in full still shows a cent on one line, and minus one cent
+#             on another. A check of the lines raises an alarm; a check of the sum does not.
 
 . "$(dirname "$0")/lib/start.sh"
 need ruby apt-get dpkg-deb

@@ -1,16 +1,16 @@
 #!/bin/sh
-# rueidis keeps "no such key" in its client-side cache after the key's slot has moved and the key was written
+# rueidis keeps "no such key" in its client-side cache after the slot has moved and the key was written
 #
-# Guess (38): after a slot has moved and another client has written the key, the next DoCache sees
-#             the new value.
-# Behaviour:  true of a key that was there: moving it removes it from its old master, which tells
-#             the cache. A key that was absent is not moved, nothing is removed, and no message says so:
-#             "no such key" is served until the TTL given to DoCache has passed. Hits do not reach
-#             Redis, so that the client does not learn of the move by MOVED.
+# Guess (38): after a slot has moved and another client has written the key, the next DoCache
+#             returns the new value.
+# Behaviour:  this is true of a key that existed: the move removes it from its old master, and the
+#             old master sends an invalidation to the cache. A key that did not exist is not moved
+#             and not removed, so no message is sent: DoCache returns "no such key" until its TTL
+#             has passed. A hit does not reach Redis, so that the client gets no MOVED either.
 # Versions:   github.com/redis/rueidis v1.0.79, redis-server 7.0.15 (Debian), a cluster of three
 #             masters.
-# Matters:    a payment, an entitlement or a feature flag that was asked for before it was written
-#             stays missing after a resharding, for as long as the cache's TTL.
+# Matters:    a payment, an entitlement or a feature flag that was read before it was written looks
+#             missing after a resharding, until the TTL of the cache has passed.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_cluster

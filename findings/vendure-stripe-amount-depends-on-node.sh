@@ -1,17 +1,17 @@
 #!/bin/sh
-# Vendure's Stripe plug-in charges another amount after an update of Node
+# Vendure's Stripe plug-in charges a different amount after an update of Node
 #
-# Guess (41): the amount that is sent to Stripe for HUF 1000.00 does not depend on the version of
-#             Node.
-# Behaviour:  the plug-in asks Intl.NumberFormat whether a currency has a fraction. That answer is
-#             the CLDR's, of the ICU in Node: with ICU 77 HUF, COP and IDR have one and RSD has
-#             none, with ICU 78 it is the other way round. Where it has none the amount is divided
-#             by 100, though Stripe wants two decimals for all four. ISK and UGX are divided always;
-#             three-decimal currencies are sent a tenth.
-# Versions:   @vendure/payments-plugin 3.5.6; node 24.12.0 (ICU 77.1) and 26.10.0 (ICU 78.3) (npm).
-#             The Node 20.20.2 of npm has ICU 78.2 already.
-# Matters:    after an update of the runtime a shop in Hungary, Colombia or Indonesia is
-#             paid one per cent; the webhook multiplies by 100 again, so that the order counts as
+# Guess (41): the amount that the plug-in sends to Stripe for HUF 1000.00 does not depend on the
+#             version of Node.
+# Behaviour:  the plug-in asks Intl.NumberFormat whether a currency has a fraction. The answer comes
+#             from the CLDR data of the ICU in Node. With ICU 77, HUF, COP and IDR have a fraction
+#             and RSD has none; with ICU 78 it is the reverse. For a currency without a fraction the
+#             plug-in divides the amount by 100, though Stripe wants two decimals for all four. It
+#             always divides ISK and UGX. For currencies with three decimals it sends a tenth.
+# Versions:   npm: @vendure/payments-plugin 3.5.6; node 24.12.0 (ICU 77.1) and 26.10.0 (ICU 78.3).
+#             Node 20.20.2 of npm has ICU 78.2 already.
+# Matters:    after an update of the runtime, a shop in Hungary, Colombia or Indonesia gets one per
+#             cent of each price. The webhook multiplies by 100 again, so that the order counts as
 #             paid in full.
 
 . "$(dirname "$0")/lib/start.sh"

@@ -1,12 +1,11 @@
 #!/bin/sh
-# watermill's Redis subscriber delivers a message again that was acknowledged
+# watermill's Redis subscriber delivers a message again after it was acknowledged
 #
-# Guess (5):  a message is not handed to a second consumer of the group while the first one works
-#             on it.
-# Behaviour:  after MaxIdleTime (60 s by default) another consumer claims it, and both work on it
-#             at the same time. A consumer that claims while its handler is busy claims again, and
-#             so the handler gets the message once more after both have acknowledged it. Nothing
-#             renews the claim of a handler that is still at work.
+# Guess (5):  a second consumer of the group does not get a message while the first one works on it.
+# Behaviour:  after MaxIdleTime (60 s by default) another consumer claims the message, and both work
+#             on it at the same time. A consumer claims again while its own handler is busy. So the
+#             handler gets the message once more after both consumers have acknowledged it. Nothing
+#             renews the claim of a handler that still works.
 # Versions:   github.com/ThreeDotsLabs/watermill-redisstream v1.4.5, watermill v1.5.1,
 #             github.com/redis/go-redis/v9 v9.23.0, redis-server 7.0.15 (Debian).
 # Matters:    a handler that waits a minute for a payment provider ships the order three times.

@@ -1,14 +1,14 @@
 #!/bin/sh
-# A zstd encoder in Go holds megabytes after one record of 200 bytes, more with a dictionary
+# A zstd encoder in Go holds megabytes after one record of 200 bytes, and more with a dictionary
 #
 # Guess (34): an encoder with default options that has encoded 400 bytes once holds less than 2 MB.
-# Behaviour:  it holds 3 MB, with a dictionary 12 MB (GOMAXPROCS 2, which is the number of inner
-#             encoders); at "better" 21 to 24 MB, at "best" 84 to 110 MB, whatever the record's
-#             size. With one inner encoder, WithLowerEncoderMem and a window of 64 KiB the fastest
-#             level needs 0.3 MB.
+# Behaviour:  it holds 3 MB, and 12 MB with a dictionary (GOMAXPROCS 2, which is the number of inner
+#             encoders). At "better" it holds 21 to 24 MB, at "best" 84 to 110 MB. The size of the
+#             record makes no difference. With one inner encoder, WithLowerEncoderMem and a window
+#             of 64 KiB, the fastest level needs 0.3 MB.
 # Versions:   github.com/klauspost/compress v1.20.4.
-# Matters:    a pool of encoders in a container of 64 MB is killed at the first burst; records of
-#             200 bytes suggest nothing of the kind.
+# Matters:    at the first burst, the kernel kills a container of 64 MB that has a pool of encoders.
+#             Records of 200 bytes do not suggest such a need.
 
 . "$(dirname "$0")/lib/start.sh"
 cat >main.go <<'END'

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Moves the slot of a key to another master, by the commands that Redis documents: move-slot.sh KEY PORT…
+# move-slot.sh KEY PORT… moves the slot of a key to another master, with the commands that Redis documents for it. The
+# ports are those of the cluster's masters.
 set -eu
 key=$1
 shift
 slot=$(redis-cli -p "$1" cluster keyslot "$key")
 
-# A master that owns the slot answers a question about it; another one redirects.
+# The master that owns the slot answers EXISTS. The others answer MOVED.
 for port; do
 	case $(redis-cli -p "$port" exists "$key") in MOVED*) to=$port ;; *) from=$port ;; esac
 done

@@ -1,6 +1,6 @@
-# Sourced by each finding: prints its header, makes a temporary folder, goes there, and clears up at the end.
-# A finding exits with 0 when the package behaves as its header states, with 1 when it does not, and
-# with 2 when a program that it needs is missing.
+# Each finding sources this file. It prints the finding's header, changes into a new temporary folder, and removes the
+# folder at the end. A finding exits with 0 when the package behaves as the header states, with 1 when it does not, and
+# with 2 when a program or a package is missing.
 set -eu
 
 lib=$(cd "$(dirname "$0")/lib" && pwd)
@@ -8,7 +8,7 @@ sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
 work=$(mktemp -d)
 started=
 
-# clear_up stops what the finding started and removes its folder.
+# clear_up stops the processes that the finding has started, and removes its folder.
 clear_up() {
 	for pid in $started; do
 		if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
@@ -19,27 +19,28 @@ trap clear_up EXIT
 trap 'exit 130' INT TERM
 cd "$work"
 
-# need names the programs without which the finding cannot run.
+# need exits with 2 when one of the programs is missing.
 need() {
 	for program; do
 		command -v "$program" >/dev/null || { echo "NOT RUN: $program is missing"; exit 2; }
 	done
 }
 
-# npm_packages installs packages with their versions. Their peers are named by the finding, where it needs them.
+# npm_packages installs packages, each as name@version. npm installs no peer packages: the finding lists those it needs.
 npm_packages() {
 	need node npm
 	echo '{"private":true}' >package.json
 	npm install --silent --no-audit --no-fund --legacy-peer-deps "$@" >npm.log 2>&1 || { cat npm.log; exit 2; }
 }
 
-# go_modules makes a module around main.go that has the modules with their versions.
+# go_modules builds main.go with the modules, each as path@version, into the program ./finding.
 go_modules() {
 	need go
 	{ go mod init finding && go get "$@" && go mod tidy && go build -o finding .; } >go.log 2>&1 || { cat go.log; exit 2; }
 }
 
-# compare prints the file seen and compares it with what was seen when the finding was written (standard input).
+# compare prints the file "seen", and compares it with standard input: the output when the finding was written. It exits
+# with 1 when they differ.
 compare() {
 	cat >expected
 	echo "seen now:"
@@ -48,7 +49,7 @@ compare() {
 	echo "as stated"
 }
 
-# await runs a command until it succeeds, for a minute at most.
+# await repeats a command until it succeeds. It returns 1 after a minute.
 await() {
 	tries=0
 	until eval "$1"; do
@@ -58,26 +59,26 @@ await() {
 	done
 }
 
-# start_redis starts a server with the options and waits until it answers; $1 is its address for redis-cli. It returns 1
-# where the server ends, because its port is taken for example.
+# start_redis ADDRESS OPTION… starts a server and waits until it answers. ADDRESS is redis-cli's options for it. It returns
+# 1 when the server ends, for example because its port is taken.
 start_redis() {
 	address=$1
 	shift
 	redis-server --save '' "$@" >redis.log 2>&1 &
 	server=$!
 	started="$started $server"
-	# Another server may answer at a port that is taken: only this process counts.
+	# Another server may answer when the port is taken, so await checks the process id.
 	await "! kill -0 $server 2>/dev/null || redis-cli $address info server 2>/dev/null | grep -q 'process_id:$server[^0-9]'"
 	kill -0 $server 2>/dev/null
 }
 
-# redis_alone starts one server on the socket of that name.
+# redis_alone starts one server on the Unix socket "socket" in the temporary folder.
 redis_alone() {
 	need redis-server redis-cli
 	start_redis '-s socket' --port 0 --unixsocket "$work/socket" || { cat redis.log; exit 2; }
 }
 
-# redis_cluster starts three masters on loopback and sets ports.
+# redis_cluster starts a cluster of three masters on loopback. It exports their ports as "ports".
 redis_cluster() {
 	need redis-server redis-cli
 	ports= nodes= port=$((20000 + $$ % 9000))

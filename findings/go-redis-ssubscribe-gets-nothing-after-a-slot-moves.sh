@@ -1,15 +1,15 @@
 #!/bin/sh
-# go-redis's SSubscribe gets nothing any more once the channel's slot has moved
+# go-redis's SSubscribe gets no messages after the channel's slot has moved
 #
 # Guess (37): the subscription follows the slot to its new master by itself.
-# Behaviour:  Redis ends the subscription and says so ("sunsubscribe"); go-redis keeps the
-#             connection, passes its own health checks (every 3 s), subscribes nowhere and reports
-#             no error. SPUBLISH reaches 0 receivers.
+# Behaviour:  Redis ends the subscription with the message "sunsubscribe". go-redis keeps the
+#             connection, and its own health checks (every 3 s) succeed. It does not subscribe at
+#             the new master, and reports no error. SPUBLISH reaches 0 receivers.
 # Versions:   github.com/redis/go-redis/v9 v9.23.0, redis-server 7.0.15 (Debian), a cluster of three
 #             masters.
 # Matters:    after a cluster grows, every reader of a sharded channel waits for messages that never
 #             come, until it is restarted. rueidis v1.0.79 ends its Receive instead, so that the
-#             caller can begin again.
+#             caller can subscribe again.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_cluster

@@ -1,13 +1,14 @@
 #!/bin/sh
-# go-redis/cache keeps for an hour what should be kept for half a second
+# go-redis/cache keeps an item with a TTL below one second for an hour
 #
-# Guess (13): an item without a TTL is kept for ever. An item with a TTL of 500 ms is gone after a
+# Guess (13): an item without a TTL never expires. An item with a TTL of 500 ms is gone after a
 #             second.
-# Behaviour:  both are kept for an hour. A TTL below one second is replaced by the default, with a
-#             line of Go's standard log and without an error. Redis itself takes milliseconds.
+# Behaviour:  both expire after an hour. The package replaces a TTL below one second by its default.
+#             It writes a line to Go's standard log, and returns no error. Redis itself accepts
+#             milliseconds.
 # Versions:   github.com/go-redis/cache/v9 v9.0.0, github.com/redis/go-redis/v9 v9.23.0,
 #             redis-server 7.0.15 (Debian).
-# Matters:    a status or a price that a page may hold for half a second is an hour old.
+# Matters:    a page may cache a status or a price for half a second, and shows it for an hour.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_alone

@@ -1,16 +1,15 @@
 #!/bin/sh
-# OpenTelemetry's Shutdown returns nil in Go though the last spans were lost
+# Shutdown of OpenTelemetry's Go SDK returns nil although the last spans were lost
 #
-# Guess (23): Shutdown with a deadline of 1 s, beside a collector that answers 503 with Retry-After:
-#             60, returns at about 1 s with an error.
-# Behaviour:  the exporter sees that the wait would be longer than it may retry (a minute) and gives
-#             up after one request, at once. The batch processor reports that to the global error
-#             handler only; Shutdown returns nil.
+# Guess (23): the collector answers 503 with Retry-After: 60. Shutdown with a deadline of 1 s
+#             returns after about 1 s, with an error.
+# Behaviour:  the wait would be longer than the time for which the exporter may retry (a minute), so
+#             the exporter gives up at once, after one request. The batch processor reports the
+#             error only to the global error handler. Shutdown returns nil.
 # Versions:   go.opentelemetry.io/otel/sdk v1.47.0, …/exporters/otlp/otlptrace/otlptracehttp
 #             v1.47.0.
-# Matters:    a program that logs the error of Shutdown says nothing, and the spans of its last
-#             seconds, those of the crash that is being looked for, are gone. Set
-#             otel.SetErrorHandler.
+# Matters:    a program that logs the error of Shutdown logs nothing. The spans of its last seconds
+#             are lost, which are those that explain a crash. Set otel.SetErrorHandler.
 
 . "$(dirname "$0")/lib/start.sh"
 cat >main.go <<'END'

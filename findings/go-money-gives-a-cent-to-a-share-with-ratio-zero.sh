@@ -2,11 +2,11 @@
 # go-money gives a cent to a share whose ratio is 0
 #
 # Guess:      Allocate(0, 1, 1) of 1.01 EUR gives nothing to the share with the ratio 0.
-# Behaviour:  what is left over goes to the first shares, whatever their ratio is: 0.01, 0.50, 0.50.
-#             dinero.js 2.0.2 gives 0, 0.51, 0.50.
+# Behaviour:  the first shares get the cents that are left over, also where their ratio is 0: 0.01,
+#             0.50, 0.50. dinero.js 2.0.2 gives 0, 0.51, 0.50.
 # Versions:   github.com/Rhymond/go-money v1.0.15; npm dinero.js 2.0.2, with node.
-# Matters:    a refund or a fee that is split over the lines of an order pays a line that has no
-#             part in it. A marketplace pays a seller who has sold nothing.
+# Matters:    a refund or a fee is split over the lines of an order. A line that has no part in it
+#             gets a cent. A marketplace pays a seller who has sold nothing.
 
 . "$(dirname "$0")/lib/start.sh"
 cat >main.go <<'END'
