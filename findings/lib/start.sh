@@ -26,7 +26,8 @@ need() {
 	done
 }
 
-# npm_packages installs packages, each as name@version. npm installs no peer packages: the finding lists those it needs.
+# npm_packages installs packages, each as name@version. npm installs no peer packages: the finding lists those that it
+# needs.
 npm_packages() {
 	need node npm
 	echo '{"private":true}' >package.json
@@ -59,8 +60,8 @@ await() {
 	done
 }
 
-# start_redis ADDRESS OPTION… starts a server and waits until it answers. ADDRESS is redis-cli's options for it. It returns
-# 1 when the server ends, for example because its port is taken.
+# start_redis ADDRESS OPTION… starts a server and waits until it answers. ADDRESS holds redis-cli's options for the server.
+# It returns 1 when the server ends, for example because its port is taken.
 start_redis() {
 	address=$1
 	shift
