@@ -46,7 +46,7 @@ var builtTools = sync.OnceValues(func() (tools, error) {
 
 var small = size{load: 2 * time.Second, rate: 15, faults: 1}
 
-// runOne runs one small round. The seed is fixed, since the oracle is what is tested.
+// runOne runs one small round on a fixed seed, since the tests are about the oracle.
 func runOne(t *testing.T, k kind) result {
 	t.Helper()
 	built, err := builtTools()
@@ -65,15 +65,13 @@ func runOne(t *testing.T, k kind) result {
 	return r
 }
 
-// TestHealthyRoundFindsNothing: a healthy round has no findings. Without this the tests below would prove
-// nothing.
+// TestHealthyRoundFindsNothing: a healthy round has no findings. The findings of the tests below therefore come from
+// their faults.
 func TestHealthyRoundFindsNothing(t *testing.T) {
 	t.Parallel()
-	r := runOne(
-		t, kind{
-			name: "healthy", servers: 2, inject: func(context.Context, *workload, moment, size) error { return nil },
-		},
-	)
+	r := runOne(t, kind{
+		name: "healthy", servers: 2, inject: func(context.Context, *workload, moment, size) error { return nil },
+	})
 	if r.failed() || r.tried != 1 || r.survived != 1 || r.acknowledged < 30 || r.found != r.acknowledged {
 		t.Errorf("%+v", r)
 	}
@@ -83,19 +81,18 @@ func TestHealthyRoundFindsNothing(t *testing.T) {
 func TestPowerCutWithoutSync(t *testing.T) {
 	t.Parallel()
 	if built, err := builtTools(); err == nil && built.shim == "" {
-		t.Skip("no Linux, or no C compiler for the shim")
+		t.Skip("the fsync shim needs Linux and a C compiler")
 	}
 	r := runOne(t, kind{
-		name: "careless", power: true, redis: []string{
-			"--appendfsync", "everysec",
-		}, env: map[string]string{"REDIS_DURABILITY": "warn"}, inject: cutAfterAcknowledgement,
+		name: "synced-each-second", power: true, redis: []string{"--appendfsync", "everysec"},
+		env: map[string]string{"REDIS_DURABILITY": "warn"}, inject: cutAfterAcknowledgement,
 	})
 	if r.lost == 0 || !r.failed() || r.found == r.acknowledged {
 		t.Errorf("%+v", r)
 	}
 }
 
-// cutAfterAcknowledgement cuts the power after something was acknowledged since the last sync.
+// cutAfterAcknowledgement cuts the power after six events were acknowledged since the last sync.
 func cutAfterAcknowledgement(ctx context.Context, s *workload, m moment, z size) error {
 	syncs, known := int64(-1), 0
 	err := wait.For(ctx, func() error {
@@ -108,7 +105,7 @@ func cutAfterAcknowledgement(ctx context.Context, s *workload, m moment, z size)
 			syncs, known = info.Size(), now
 		}
 		if now < known+6 {
-			return errors.New("nothing is acknowledged and not synced")
+			return errors.New("too few events were acknowledged since the last sync")
 		}
 		return nil
 	})
@@ -121,19 +118,18 @@ func cutAfterAcknowledgement(ctx context.Context, s *workload, m moment, z size)
 // TestFailoverWithoutWait: without WAIT a failover loses the writes that only the master had.
 func TestFailoverWithoutWait(t *testing.T) {
 	t.Parallel()
-	r := runOne(t, kind{name: "hasty", replica: true, inject: func(
-		ctx context.Context, s *workload, m moment, _ size,
-	) error {
-		s.toMaster.setFaults(linkFaults{parted: true})
+	failOverUnconfirmed := func(ctx context.Context, s *workload, m moment, _ size) error {
+		s.toMaster.setFaults(linkFaults{paused: true})
 		before := len(s.oracle.snapshot().events)
 		err := wait.For(ctx, func() error {
 			if len(s.oracle.snapshot().events) < before+6 {
-				return errors.New("nothing is acknowledged that the replica does not have")
+				return errors.New("too few events were acknowledged that the replica does not have")
 			}
 			return nil
 		})
 		return errors.Join(err, s.promote(ctx, m))
-	}})
+	}
+	r := runOne(t, kind{name: "without-wait", replica: true, inject: failOverUnconfirmed})
 	if r.lost == 0 || !r.failed() {
 		t.Errorf("%+v", r)
 	}
@@ -143,28 +139,32 @@ func TestFailoverWithoutWait(t *testing.T) {
 // writes two of three events.
 func TestAcknowledgedBeforeWritten(t *testing.T) {
 	t.Parallel()
-	r := runOne(t, kind{name: "liar", before: func(_ context.Context, s *workload) error {
+	acknowledgeThird := func(_ context.Context, s *workload) error {
 		front, err := url.Parse("http://" + s.front.address())
 		if err != nil {
 			return err
 		}
-		honest, count := httputil.NewSingleHostReverseProxy(front), 0
+		forward, count := httputil.NewSingleHostReverseProxy(front), 0
 		var mu sync.Mutex
-		liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			count++
-			lie := count%3 == 0
+			third := count%3 == 0
 			mu.Unlock()
-			if lie {
+			if third {
 				_, _ = w.Write([]byte(`{"outcome":"applied"}`))
 				return
 			}
-			honest.ServeHTTP(w, r)
+			forward.ServeHTTP(w, r)
 		}))
-		t.Cleanup(liar.Close)
-		s.Sender.URL = liar.URL
+		t.Cleanup(server.Close)
+		s.Sender.URL = server.URL
 		return nil
-	}, inject: func(context.Context, *workload, moment, size) error { return nil }})
+	}
+	r := runOne(t, kind{
+		name: "acknowledged-early", before: acknowledgeThird,
+		inject: func(context.Context, *workload, moment, size) error { return nil },
+	})
 	if r.lost == 0 || r.wrong == 0 {
 		t.Errorf("%+v", r)
 	}
@@ -204,7 +204,7 @@ func TestTamperedStream(t *testing.T) {
 				return r.twice
 			},
 		},
-		"an entry less": {`redis.call('XDEL', key, position)`, func(r result) int { return r.lost }},
+		"a missing entry": {`redis.call('XDEL', key, position)`, func(r result) int { return r.lost }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -238,10 +238,9 @@ func TestPlanReplays(t *testing.T) {
 	if !reflect.DeepEqual(plan(1, "a"), plan(1, "a")) {
 		t.Error("one seed made two plans")
 	}
-	if reflect.DeepEqual(
-		plan(1, "a").moments, plan(2, "a").moments,
-	) || reflect.DeepEqual(plan(1, "a").moments, plan(1, "b").moments) {
-		t.Error("two seeds, or rounds, have one plan")
+	moments := plan(1, "a").moments
+	if reflect.DeepEqual(moments, plan(2, "a").moments) || reflect.DeepEqual(moments, plan(1, "b").moments) {
+		t.Error("two seeds, or two kinds of rounds, have the same plan")
 	}
 	if p := plan(1, "a"); len(p.orders) != 60 || len(p.moments) != 3 || p.moments[2].at > short.load {
 		t.Errorf("%d orders, moments %v", len(p.orders), p.moments)
@@ -266,7 +265,7 @@ func TestInterrupted(t *testing.T) {
 	k := kind{name: "interrupted", servers: 2, inject: interrupt}
 	_, err = runRound(ctx, filepath.Join(t.TempDir(), "round"), built, k, 1, small)
 	if err == nil {
-		t.Error("an interrupted round looks like one that was played")
+		t.Error("an interrupted round returns no error")
 	}
 	for _, p := range all {
 		if !p.HasEnded() {

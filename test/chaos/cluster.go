@@ -18,8 +18,8 @@ import (
 	"kasse/test/wait"
 )
 
-// cluster is a Redis Cluster of three masters with the same number of replicas each. Kasse reaches the nodes without a
-// proxy: they name each other by their own addresses.
+// cluster is a Redis Cluster of three masters with the same number of replicas each. Kasse connects to the nodes
+// without a proxy, since the nodes redirect it to their own addresses.
 type cluster struct {
 	nodes []*redisServer
 	shape clusterShape
@@ -27,14 +27,14 @@ type cluster struct {
 	stalling sync.RWMutex // read-locked by each stall
 }
 
-// clusterShape is how a cluster is set up, and what Kasse waits for.
+// clusterShape is the setup of a cluster, and the number of replicas that Kasse waits for.
 type clusterShape struct {
 	replicas    int           // of each master
 	confirming  int           // replicas that have to confirm: REDIS_WAIT_REPLICAS
 	nodeTimeout time.Duration // a node that is silent for so long counts as failed
 	migration   bool          // a replica may go to a master that has none
 	stalls      bool          // single nodes are stopped for moments
-	trace       string        // a directory for what each node executes; empty: none
+	trace       string        // directory for a log of each node's commands; empty: none
 }
 
 const (
@@ -42,7 +42,7 @@ const (
 	clusterPartitions = 16 // of Kasse
 )
 
-// clusterSettings are those of Kasse.
+// settings returns Kasse's settings for the cluster.
 func (c *cluster) settings() map[string]string {
 	seeds := []string{}
 	for _, node := range c.nodes[1:] {
@@ -54,7 +54,7 @@ func (c *cluster) settings() map[string]string {
 	}
 }
 
-// newCluster starts one, and returns once all its nodes report it as healthy.
+// newCluster starts a cluster, and returns once all its nodes report it as healthy.
 func newCluster(ctx context.Context, dir string, shape clusterShape) (*cluster, error) {
 	c := &cluster{shape: shape}
 	for n := range clusterMasters * (1 + shape.replicas) {
@@ -93,7 +93,7 @@ func (shape clusterShape) newNode(ctx context.Context, dir string) (*redisServer
 	return &redisServer{Redis: r}, r.Start(ctx)
 }
 
-// form makes the nodes a cluster.
+// form joins the nodes into a cluster.
 func (c *cluster) form(ctx context.Context) error {
 	nodes := make([]*testenv.Redis, 0, len(c.nodes))
 	for _, node := range c.nodes {
@@ -111,7 +111,7 @@ func (c *cluster) form(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.whole(ctx)
+	return c.awaitHealthy(ctx)
 }
 
 func (c *cluster) close() {
@@ -120,8 +120,8 @@ func (c *cluster) close() {
 	}
 }
 
-// whole waits until every node knows three masters, each of which has its replicas in step.
-func (c *cluster) whole(ctx context.Context) error {
+// awaitHealthy waits until every node knows three masters, and each master's replicas have its data.
+func (c *cluster) awaitHealthy(ctx context.Context) error {
 	return wait.For(ctx, func() error {
 		masters := 0
 		for _, node := range c.nodes {
@@ -145,21 +145,22 @@ func (c *cluster) whole(ctx context.Context) error {
 			}
 		}
 		if masters != clusterMasters {
-			return fmt.Errorf("%d masters have their replicas in step", masters)
+			return fmt.Errorf("%d masters have all their replicas online, want %d", masters, clusterMasters)
 		}
 		return nil
 	})
 }
 
-// owner is the master that holds a partition, by the answer of another node.
-func (c *cluster) owner(ctx context.Context, partition int, not *redisServer) (*redisServer, error) {
+// owner returns the master of a partition, as the first reachable node reports it. It does not ask the excluded node;
+// nil excludes none.
+func (c *cluster) owner(ctx context.Context, partition int, excluded *redisServer) (*redisServer, error) {
 	for _, node := range c.nodes {
-		if node == not {
+		if node == excluded {
 			continue
 		}
 		slot, err := node.Client.ClusterKeySlot(ctx, metaKey(partition)).Result()
 		if err != nil {
-			continue // it is away
+			continue // the node is unreachable
 		}
 		ranges, err := node.Client.ClusterSlots(ctx).Result() //nolint:staticcheck // as go-redis looks them up
 		if err != nil {
@@ -171,7 +172,7 @@ func (c *cluster) owner(ctx context.Context, partition int, not *redisServer) (*
 			}
 		}
 	}
-	return nil, fmt.Errorf("no node says who holds partition %d", partition)
+	return nil, fmt.Errorf("no node reports the master of partition %d", partition)
 }
 
 func metaKey(partition int) string { return fmt.Sprintf("kasse:{p%d}:meta", partition) }
@@ -182,10 +183,10 @@ func (c *cluster) at(address string) (*redisServer, error) {
 			return node, nil
 		}
 	}
-	return nil, fmt.Errorf("%s is no node of ours", address)
+	return nil, fmt.Errorf("%s is not a node of the cluster", address)
 }
 
-// masters are the nodes that report themselves as masters; once the cluster is whole, these hold all
+// masters returns the nodes that report themselves as masters. Once the cluster is healthy, these hold all
 // partitions.
 func (c *cluster) masters(ctx context.Context) (all []*redisServer, err error) {
 	for _, node := range c.nodes {
@@ -200,14 +201,14 @@ func (c *cluster) masters(ctx context.Context) (all []*redisServer, err error) {
 	return all, nil
 }
 
-// replaced waits until another node than this one holds the partition.
-func (c *cluster) replaced(ctx context.Context, partition int, victim *redisServer) error {
+// awaitFailover waits until another node than the victim is the master of the partition.
+func (c *cluster) awaitFailover(ctx context.Context, partition int, victim *redisServer) error {
 	return wait.For(ctx, func() error {
 		switch now, err := c.owner(ctx, partition, victim); {
 		case err != nil:
 			return err
 		case now == victim:
-			return fmt.Errorf("partition %d is still held by %s", partition, victim.Address)
+			return fmt.Errorf("%[2]s is still the master of partition %[1]d", partition, victim.Address)
 		}
 		return nil
 	})
@@ -251,10 +252,10 @@ func (c *cluster) move(ctx context.Context, partition int, from, to *redisServer
 			return err
 		}
 	}
-	return wait.For(ctx, func() error { // the other nodes learn of it
+	return wait.For(ctx, func() error { // the new master announces it to the other nodes
 		for _, node := range c.nodes {
 			if now, err := c.owner(ctx, partition, node); err != nil || now != to {
-				return fmt.Errorf("not every node knows who holds partition %d: %w", partition, err)
+				return fmt.Errorf("not every node knows the new master of partition %d: %w", partition, err)
 			}
 		}
 		return nil

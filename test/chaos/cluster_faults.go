@@ -7,7 +7,7 @@ import (
 	"kasse/test/wait"
 )
 
-// killClusterMaster ends the master of a partition as a crash would, waits for its successor, and brings it back.
+// killClusterMaster kills the master of a partition, waits for the failover, and restarts the killed node.
 func killClusterMaster(ctx context.Context, s *workload, m moment, _ size) error {
 	partition := int(m.pick % clusterPartitions)
 	victim, err := s.cluster.owner(ctx, partition, nil)
@@ -15,18 +15,18 @@ func killClusterMaster(ctx context.Context, s *workload, m moment, _ size) error
 		return err
 	}
 	victim.Process.Kill()
-	if err := s.cluster.replaced(ctx, partition, victim); err != nil {
+	if err := s.cluster.awaitFailover(ctx, partition, victim); err != nil {
 		return err
 	}
 	wait.Pause(ctx, m.span)
 	if err := victim.Start(ctx); err != nil {
 		return err
 	}
-	return s.cluster.whole(ctx)
+	return s.cluster.awaitHealthy(ctx)
 }
 
-// freezeClusterMaster stops the master of a partition until it was replaced. Then it goes on, and believes for a
-// moment that it is the master still.
+// freezeClusterMaster stops the master of a partition until it was replaced. Then it lets the node continue, which
+// acts as a second master for a moment.
 func freezeClusterMaster(ctx context.Context, s *workload, m moment, _ size) error {
 	partition := int(m.pick % clusterPartitions)
 	victim, err := s.cluster.owner(ctx, partition, nil)
@@ -35,11 +35,11 @@ func freezeClusterMaster(ctx context.Context, s *workload, m moment, _ size) err
 	}
 	victim.held.Store(true)
 	victim.freeze()
-	err = s.cluster.replaced(ctx, partition, victim)
+	err = s.cluster.awaitFailover(ctx, partition, victim)
 	wait.Pause(ctx, m.span)
 	victim.held.Store(false)
 	victim.thaw()
-	return errors.Join(err, s.cluster.whole(ctx))
+	return errors.Join(err, s.cluster.awaitHealthy(ctx))
 }
 
 // moveSlots moves the slots of two partitions to other masters.
@@ -62,10 +62,10 @@ func moveSlots(ctx context.Context, s *workload, m moment, _ size) error {
 			return err
 		}
 	}
-	return s.cluster.whole(ctx)
+	return s.cluster.awaitHealthy(ctx)
 }
 
-// cutConnections closes every connection to every node, those on which changes are reported included.
+// cutConnections closes every connection to every node, including those of Redis client-side caching.
 func cutConnections(ctx context.Context, s *workload, m moment, _ size) error {
 	for range 3 {
 		for _, node := range s.cluster.nodes {
@@ -80,12 +80,12 @@ func cutConnections(ctx context.Context, s *workload, m moment, _ size) error {
 	return nil
 }
 
-// troubleCluster does one of these after the other: a round meets them all.
-func troubleCluster(ctx context.Context, s *workload, m moment, z size) error {
+// injectClusterFault injects the next of these faults, so that a round of several faults has each kind.
+func injectClusterFault(ctx context.Context, s *workload, m moment, z size) error {
 	all := []func(context.Context, *workload, moment, size) error{
 		killClusterMaster, moveSlots, freezeClusterMaster, cutConnections,
 	}
-	strike := all[s.faults%len(all)]
+	inject := all[s.faults%len(all)]
 	s.faults++
-	return strike(ctx, s, m, z)
+	return inject(ctx, s, m, z)
 }

@@ -9,15 +9,15 @@ import (
 	"kasse/test/wait"
 )
 
-// stalls stops nodes for moments, as a machine does that has too much to do. A replica lags then, or a master is
-// replaced that lives.
+// stalls stops single nodes for moments, as an overloaded machine does. A replica then lags behind, or a running
+// master is replaced.
 type stalls struct {
 	*cluster
 	dice *rand.Rand
 	all  sync.WaitGroup
 }
 
-// stall stops nodes until the function is called.
+// stall stops nodes for moments until the returned function is called.
 func (c *cluster) stall(ctx context.Context, seed uint64) (stop func()) {
 	if !c.shape.stalls {
 		return func() {}
@@ -36,17 +36,17 @@ func (c *cluster) stall(ctx context.Context, seed uint64) (stop func()) {
 	return func() { cancel(); s.all.Wait() }
 }
 
-// below draws a duration.
-func (s *stalls) below(most time.Duration) time.Duration {
-	return time.Duration(s.dice.Int64N(int64(most)))
+// below draws a duration shorter than the limit.
+func (s *stalls) below(limit time.Duration) time.Duration {
+	return time.Duration(s.dice.Int64N(int64(limit)))
 }
 
-// stopOne stops any node for less than it takes to count as failed.
+// stopOne stops a random node for less than the node timeout, so that it does not count as failed.
 func (s *stalls) stopOne(ctx context.Context) {
 	s.stop(ctx, s.nodes[s.dice.IntN(len(s.nodes))], 0, s.below(s.shape.nodeTimeout))
 }
 
-// stopSome stops a node for about as long as it takes to be replaced, and others while its successor is elected.
+// stopSome stops a node for about as long as a failover takes, and others while its successor is elected.
 func (s *stalls) stopSome(ctx context.Context) {
 	timeout := s.shape.nodeTimeout
 	first := s.dice.IntN(len(s.nodes))
@@ -58,7 +58,7 @@ func (s *stalls) stopSome(ctx context.Context) {
 	}
 }
 
-// stop stops a node after a pause, unless a fault holds it.
+// stop stops a node after a pause, unless a fault has frozen it.
 func (s *stalls) stop(ctx context.Context, node *redisServer, pause, lasts time.Duration) {
 	s.all.Go(func() {
 		wait.Pause(ctx, pause)
@@ -74,11 +74,11 @@ func (s *stalls) stop(ctx context.Context, node *redisServer, pause, lasts time.
 	})
 }
 
-// calm ends all stalls, waits until the cluster is whole, and keeps it so until the function is called.
-func (c *cluster) calm(ctx context.Context) (stir func(), err error) {
+// pauseStalls waits until all stalls have ended and the cluster is healthy. No stall begins until resume is called.
+func (c *cluster) pauseStalls(ctx context.Context) (resume func(), err error) {
 	if !c.shape.stalls {
 		return func() {}, nil
 	}
 	c.stalling.Lock()
-	return c.stalling.Unlock, c.whole(ctx)
+	return c.stalling.Unlock, c.awaitHealthy(ctx)
 }

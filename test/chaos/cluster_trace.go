@@ -14,11 +14,11 @@ import (
 	"kasse/test/wait"
 )
 
-// traced is the length of a traced command, in bytes. The key and the beginning of the values are enough.
-const traced = 400
+// tracedBytes limits the length of a traced command. The key and the beginning of the values are enough.
+const tracedBytes = 400
 
-// trace writes, to a file for each node, what the node executes and reports about its replication, until the function
-// is called.
+// trace writes one file for each node, with the commands that the node executes and the state of its replication. It
+// ends when stop is called.
 func (c *cluster) trace(ctx context.Context) (stop func(), err error) {
 	if c.shape.trace == "" {
 		return func() {}, nil
@@ -58,7 +58,7 @@ func (l *lines) write(line string) {
 	fmt.Fprintln(l.file, line)
 }
 
-// commands traces what a node executes, its own scripts and what its master sends included.
+// commands traces the commands that a node executes, including those of its scripts and of its master.
 func (l *lines) commands(ctx context.Context, address string) {
 	for ctx.Err() == nil {
 		l.monitor(ctx, address)
@@ -82,8 +82,8 @@ func (l *lines) monitor(ctx context.Context, address string) {
 		if err != nil {
 			return
 		}
-		if len(line) > traced {
-			line = line[:traced]
+		if len(line) > tracedBytes {
+			line = line[:tracedBytes]
 		}
 		l.write(strings.TrimSpace(line))
 	}

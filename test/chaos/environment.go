@@ -26,7 +26,7 @@ type environment struct {
 	replicas  int          // started so far
 	cluster   *cluster     // nil unless the kind of round has one; then there is no redis
 	oracle    *oracle
-	notes     *bytes.Buffer // what the round has to tell beside its result; for one goroutine
+	notes     *bytes.Buffer // lines printed beside the result; for one goroutine
 
 	front, toRedis, toStripe, toMaster *proxy // toMaster is the replica's link to the master
 
@@ -96,9 +96,8 @@ func (env *environment) openRedis(ctx context.Context, k kind) (err error) {
 		return err
 	}
 	env.OnClose(env.closeRedis)
-	if env.redis, err = newRedis(
-		ctx, filepath.Join(env.Dir, "redis"), k.shimFrom(env.tools), k.redis...,
-	); err != nil {
+	env.redis, err = newRedis(ctx, filepath.Join(env.Dir, "redis"), k.shimFrom(env.tools), k.redis...)
+	if err != nil {
 		return err
 	}
 	env.toRedis.setTargets(env.redis.Address)
@@ -117,7 +116,7 @@ func (env *environment) closeRedis() {
 	}
 }
 
-// serverSettings are those of every process of Kasse in the round.
+// serverSettings returns the settings of every process of Kasse in the round.
 func (env *environment) serverSettings() map[string]string {
 	changes := maps.Clone(env.settings)
 	if changes == nil {
@@ -220,13 +219,13 @@ func (env *environment) request(ctx context.Context, method, path, body string) 
 	return a, err
 }
 
-// readStored reads all that Redis has.
+// readStored reads all data of Redis.
 func (env *environment) readStored(ctx context.Context) (testenv.Stored, error) {
 	if env.cluster == nil {
 		return testenv.ReadStored(ctx, env.redis.Client)
 	}
-	stir, err := env.cluster.calm(ctx)
-	defer stir()
+	resume, err := env.cluster.pauseStalls(ctx)
+	defer resume()
 	if err != nil {
 		return testenv.Stored{}, err
 	}

@@ -12,7 +12,7 @@ import (
 	"kasse/test/wait"
 )
 
-// startReplica starts a replica of Redis. Its link to the master has a proxy, too.
+// startReplica starts a replica of Redis. It reaches its master through a proxy.
 func (env *environment) startReplica(ctx context.Context) error {
 	host, port, err := net.SplitHostPort(env.toMaster.address())
 	if err != nil {
@@ -39,7 +39,7 @@ func (env *environment) startReplica(ctx context.Context) error {
 // failOver separates the replica from its master for half a second under load, kills the master and promotes
 // the replica, as a sentinel does. Writes in flight to the replica are lost.
 func failOver(ctx context.Context, s *workload, m moment, _ size) error {
-	s.toMaster.setFaults(linkFaults{parted: true})
+	s.toMaster.setFaults(linkFaults{paused: true})
 	wait.Pause(ctx, 500*time.Millisecond)
 	return s.promote(ctx, m)
 }

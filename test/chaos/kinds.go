@@ -22,20 +22,20 @@ var rounds = []kind{
 	{name: "redis killed", inject: killRedis},
 	{name: "power cut", power: true, inject: cutPower},
 	{name: "failover", replica: true, env: map[string]string{"REDIS_WAIT_REPLICAS": "1"}, inject: failOver},
-	{name: "redis away", servers: 2, single: true, inject: takeRedisAway},
+	{name: "redis away", servers: 2, single: true, inject: disconnectRedis},
 	{name: "redis slow", servers: 2, single: true, inject: slowRedis},
 	{name: "redis frozen", inject: freezeRedis},
 	{name: "redis full", inject: fillRedis},
-	{name: "redis parted", servers: 2, inject: partRedis},
+	{name: "redis parted", servers: 2, inject: pauseRedisLink},
 	{name: "scripts flushed", servers: 2, inject: flushScripts},
 	{name: "record corrupt", inject: corruptRecord},
 	{name: "replies lost", servers: 2, single: true, inject: loseReplies},
-	{name: "links unsteady", servers: 2, single: true, inject: shakeLinks},
-	{name: "cluster", servers: 2, cluster: true, inject: troubleCluster},
-	{name: "unconfirmed", servers: 2, cluster: true, parted: true, single: true, inject: promoteUnconfirmed},
+	{name: "links unsteady", servers: 2, single: true, inject: disturbLinks},
+	{name: "cluster", servers: 2, cluster: true, inject: injectClusterFault},
+	{name: "unconfirmed", servers: 2, cluster: true, unconfirmed: true, single: true, inject: promoteUnconfirmed},
 }
 
-// killServer kills a server, as a crash would, and starts another.
+// killServer kills a server and starts another.
 func killServer(ctx context.Context, s *workload, m moment, _ size) error {
 	victim := s.member(m.pick)
 	victim.Kill()
@@ -44,7 +44,8 @@ func killServer(ctx context.Context, s *workload, m moment, _ size) error {
 	return s.launch(ctx)
 }
 
-// stopServer sends a server SIGTERM under load. /readyz informs the balancer before the listener closes.
+// stopServer sends a server SIGTERM under load. /readyz fails before the listener closes, so that the load balancer
+// can remove the server.
 func stopServer(ctx context.Context, s *workload, m moment, _ size) error {
 	if err := s.drain(ctx, s.member(m.pick)); err != nil {
 		return err
@@ -107,8 +108,8 @@ func (s *workload) restartRedis(ctx context.Context) error {
 	return s.verify(ctx)
 }
 
-// takeRedisAway makes Redis unreachable for a while.
-func takeRedisAway(ctx context.Context, s *workload, _ moment, z size) error {
+// disconnectRedis resets every connection to Redis for a while.
+func disconnectRedis(ctx context.Context, s *workload, _ moment, z size) error {
 	s.toRedis.setFaults(linkFaults{unplugged: true})
 	wait.Pause(ctx, z.away)
 	return nil
@@ -138,14 +139,14 @@ func fillRedis(ctx context.Context, s *workload, m moment, _ size) error {
 	return s.redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 }
 
-// partRedis stops the traffic to and from Redis. Bytes in flight arrive when it ends.
-func partRedis(ctx context.Context, s *workload, m moment, _ size) error {
-	s.toRedis.setFaults(linkFaults{parted: true})
+// pauseRedisLink stops the traffic to and from Redis. Bytes in flight arrive when it ends.
+func pauseRedisLink(ctx context.Context, s *workload, m moment, _ size) error {
+	s.toRedis.setFaults(linkFaults{paused: true})
 	wait.Pause(ctx, time.Second+4*m.span)
 	return nil
 }
 
-// flushScripts makes Redis forget our scripts.
+// flushScripts removes all scripts from Redis, several times.
 func flushScripts(ctx context.Context, s *workload, m moment, _ size) error {
 	for range 10 {
 		if err := s.redis.Client.ScriptFlush(ctx).Err(); err != nil {
@@ -191,12 +192,12 @@ func corruptRecord(ctx context.Context, s *workload, m moment, _ size) error {
 			return err
 		}
 		if s.refused.Load() == before {
-			return errors.New("no metric or log line shows that the record is corrupt")
+			return errors.New("the event of the corrupt record was not refused")
 		}
 		return nil
 	})
 	return errors.Join(
-		err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)),
+		err, s.canary(ctx, fmt.Sprintf("next-to-corrupt-%d", m.pick)),
 		mendRecord.Run(ctx, client, []string{key}, whole).Err(),
 	)
 }
@@ -235,8 +236,8 @@ func loseReplies(ctx context.Context, s *workload, m moment, z size) error {
 	return nil
 }
 
-// shakeLinks resets, half-closes and stalls connections.
-func shakeLinks(ctx context.Context, s *workload, m moment, z size) error {
+// disturbLinks resets, half-closes and stalls connections.
+func disturbLinks(ctx context.Context, s *workload, m moment, z size) error {
 	s.faultLinks(linkFaults{resets: 0.01, halves: 0.01, stalls: 0.02, latency: m.span / 50})
 	wait.Pause(ctx, z.load-m.at)
 	return nil

@@ -48,18 +48,18 @@ func parse(args []string) (campaign, error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.DurationVar(
 		&c.duration, "duration", 0,
-		"begin rounds for so long, on one seed after the other; 0: one short round of each kind",
+		"start rounds for this long, on consecutive seeds; 0: one short round of each kind",
 	)
 	flags.Uint64Var(&c.seed, "seed", rand.Uint64()>>32, "the first seed")
 	flags.IntVar(&c.at, "parallel", 3, "rounds at once")
 	shape := clusterShape{}
-	flags.IntVar(&shape.replicas, "replicas", 1, "of each master of a cluster")
+	flags.IntVar(&shape.replicas, "replicas", 1, "replicas of each master of a cluster")
 	flags.IntVar(&shape.confirming, "wait", 1, "REDIS_WAIT_REPLICAS on a cluster")
 	flags.DurationVar(&shape.nodeTimeout, "node-timeout", 3*time.Second, "cluster-node-timeout")
 	flags.BoolVar(&shape.migration, "migration", false, "cluster-allow-replica-migration")
-	flags.BoolVar(&shape.stalls, "stalls", false, "stop single nodes of a cluster for moments, as a loaded machine does")
-	flags.StringVar(&shape.trace, "trace", "", "a directory for what each node of a cluster executes")
-	only := flags.String("rounds", "", "kinds of rounds, as a regular expression")
+	flags.BoolVar(&shape.stalls, "stalls", false, "stop single nodes of a cluster for moments")
+	flags.StringVar(&shape.trace, "trace", "", "directory for a log of the commands of each node of a cluster")
+	only := flags.String("rounds", "", "regular expression for the kinds of rounds")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
@@ -73,7 +73,7 @@ func parse(args []string) (campaign, error) {
 	}
 	for _, k := range rounds {
 		if named.MatchString(k.name) && (!k.cluster || *only != "" || c.duration > 0) {
-			if k.shape = shape; k.parted {
+			if k.shape = shape; k.unconfirmed {
 				k.shape.replicas = 2
 			}
 			c.kinds = append(c.kinds, k)
@@ -104,12 +104,12 @@ func (c campaign) run(ctx context.Context, dir string, t tools, out io.Writer) e
 		c.kinds = slices.DeleteFunc(c.kinds, func(k kind) bool { return k.power })
 	}
 	if len(c.kinds) == 0 {
-		return errors.New("there is no such kind of round")
+		return errors.New("nothing to run: -rounds matches no kind of round in test/chaos/kinds.go")
 	}
 	table := c.runRounds(ctx, dir, t, out)
 	table.print(out)
 	if table.failed() {
-		return errors.New("the promise was broken")
+		return errors.New("a round failed: see the lines with FAILED")
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func build(ctx context.Context, dir string) (tools, error) {
 	t := tools{kasse: kasse}
 	compiler, err := exec.LookPath("cc")
 	if err != nil || runtime.GOOS != "linux" {
-		return t, nil //nolint:nilerr // the rounds that need it say so
+		return t, nil //nolint:nilerr // run prints which rounds it leaves out
 	}
 	source := filepath.Join(dir, "fsync.c")
 	if err := os.WriteFile(source, fsyncSource, 0o600); err != nil {
@@ -139,7 +139,7 @@ func build(ctx context.Context, dir string) (tools, error) {
 	return t, nil
 }
 
-// runRounds runs all kinds on one seed after the other, several in parallel, until the time is over.
+// runRounds runs all kinds on consecutive seeds, several in parallel, until the time is over.
 func (c campaign) runRounds(ctx context.Context, dir string, t tools, out io.Writer) *table {
 	results := newTable()
 	end := time.Now().Add(c.duration)

@@ -22,7 +22,7 @@ type oracle struct {
 
 	found              map[string]bool   // acknowledged facts that every check has found
 	lost, twice, wrong map[string]string // facts with the reason
-	returns            bool              // a lost fact may be found again
+	recoverable        bool              // a lost fact may be found again
 }
 
 func newOracle() *oracle {
@@ -42,13 +42,12 @@ func (o *oracle) recordEvent(body, outcome string) {
 	switch {
 	case err != nil:
 		o.wrong["event"] = err.Error()
-	case outcome == "ignored" && !strings.HasPrefix(
-		e.Type, "payment_intent.",
-	): // it has no record, and a later read lists it
+	case outcome == "ignored" && !strings.HasPrefix(e.Type, "payment_intent."):
+		// The payment has no record yet. The read that makes one lists its refunds and disputes, too.
 	case outcome == "applied" || outcome == "unchanged" || outcome == "unread":
 		o.events[e.ID] = e
 	default:
-		o.wrong[e.ID] = "an event of ours was " + outcome
+		o.wrong[e.ID] = "an event of an own payment was " + outcome
 	}
 }
 
@@ -114,14 +113,14 @@ func (o *oracle) verify(then *oracle, stored testenv.Stored, chains map[string][
 	for order, payment := range then.opened {
 		why := ""
 		if _, there := stored.Payments[payment]; !there || !strings.Contains(stored.Orders[order], payment) {
-			why = payment + " was opened, and Redis does not know it"
+			why = payment + " was opened and is not in Redis"
 		}
 		o.check(order, why)
 	}
 	for payment, version := range then.shown {
 		why := ""
 		if got := stored.Payments[payment].View.Version; got < version {
-			why = fmt.Sprintf("version %d was shown, and Redis has %d", version, got)
+			why = fmt.Sprintf("version %d was shown, and Redis has version %d", version, got)
 		}
 		o.check("view of "+payment, why)
 	}
@@ -134,16 +133,16 @@ func (o *oracle) allLost() map[string]string {
 	return maps.Clone(o.lost)
 }
 
-// awaitReturn lets later checks find what is lost now.
-func (o *oracle) awaitReturn() {
+// allowRecovery lets later checks remove facts from the lost ones.
+func (o *oracle) allowRecovery() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.returns = true
+	o.recoverable = true
 }
 
-// check records whether a fact was found. A fact that was lost once stays lost, unless it may return.
+// check records whether a fact was found. A fact that was lost once stays lost, unless facts are recoverable.
 func (o *oracle) check(fact, why string) {
-	if o.returns {
+	if o.recoverable {
 		delete(o.lost, fact)
 	}
 	switch _, lost := o.lost[fact]; {
@@ -159,17 +158,14 @@ func (o *oracle) check(fact, why string) {
 func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	kind, r := e.Data.Object.Kind, s.Payments[e.PaymentID()]
 	switch {
-	case kind != "payment_intent" && (s.Reads[e.PaymentID()] || strings.Contains(
-		r.State, `"unlisted":true`,
-	)): // a read at Stripe is queued
-		return ""
-	// the payment received no money, so Stripe's refund is the release of an authorization
+	case kind != "payment_intent" && (s.Reads[e.PaymentID()] || strings.Contains(r.State, `"unlisted":true`)):
+		return "" // a read at Stripe is queued
 	case kind == "refund" && r.View.State == "canceled":
-		return ""
+		return "" // the payment received no money, so Stripe's refund is the release of an authorization
 	case r.State == "":
 		return e.PaymentID() + " is not in Redis"
-	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" &&
-		refunded(r, e.Data.Object):
+	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain),
+		kind == "refund" && refunded(r, e.Data.Object):
 		return ""
 	case kind == "charge": // it names no refund; the refund's own events do
 		return ""
@@ -201,9 +197,8 @@ func refunded(r testenv.Record, re testenv.Object) bool {
 		}
 	}
 	err := json.Unmarshal([]byte(r.State), &state)
-	return err == nil && slices.Index(
-		refundRank, state.Record.Refunds[re.ID].Status,
-	) >= slices.Index(refundRank, re.Status)
+	stored := state.Record.Refunds[re.ID].Status
+	return err == nil && slices.Index(refundRank, stored) >= slices.Index(refundRank, re.Status)
 }
 
 // reviewStream checks the stream for duplicate and wrong entries.

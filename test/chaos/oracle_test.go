@@ -30,7 +30,7 @@ func TestMissing(t *testing.T) {
 			false,
 		},
 		{
-			"a canceled payment releases, and gives nothing back",
+			"a canceled payment: the refund releases an authorization",
 			testenv.Stored{Payments: record("canceled", `{}`)},
 			false,
 		},

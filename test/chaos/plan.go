@@ -14,7 +14,7 @@ import (
 type size struct {
 	load           time.Duration // duration of the load
 	rate           int           // orders per second
-	faults         int           // for kinds that repeat their fault
+	faults         int           // number of faults, for kinds that repeat their fault
 	away           time.Duration // how long Redis stays unreachable
 	replayDuration string        // the DURATION that replays it on one seed
 }
@@ -24,11 +24,11 @@ var (
 	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second, replayDuration: "1s"}
 )
 
-// moment is when a fault starts, and how it varies.
+// moment is the planned start of a fault, with its random parts.
 type moment struct {
 	at   time.Duration // earliest time after the start of the load
 	span time.Duration // duration, up to a second
-	pick uint64
+	pick uint64        // selects the fault's target
 }
 
 // plan holds everything that a seed decides of a round. The timing of the machine is not part of it.
@@ -48,9 +48,8 @@ func newPlan(seed uint64, round string, s size, faults int) plan {
 	for i := range faults {
 		share := (float64(i) + 0.3 + 0.4*dice.Float64()) / float64(faults)
 		p.moments = append(p.moments, moment{
-			at: time.Duration(share * float64(s.load)), span: time.Duration(
-				dice.Int64N(int64(time.Second)),
-			), pick: dice.Uint64(),
+			at: time.Duration(share * float64(s.load)), span: time.Duration(dice.Int64N(int64(time.Second))),
+			pick: dice.Uint64(),
 		})
 	}
 	return p

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// linkFaults are the faults of the bytes of a link. Shares are of pieces, 0 to 1. The zero value is a
+// linkFaults are the faults of a link. A share is the fraction of the forwarded pieces, 0 to 1. The zero value is a
 // healthy link.
 type linkFaults struct {
 	latency   time.Duration // delay of every piece of a reply
@@ -15,7 +15,7 @@ type linkFaults struct {
 	resets    float64       // share of pieces at which the connection is reset
 	halves    float64       // share of pieces after which this direction ends while the other continues
 	stalls    float64       // share of pieces that are delayed by a second
-	parted    bool          // bytes are held back until it ends
+	paused    bool          // no bytes are forwarded until the fault ends
 	unplugged bool          // connections are reset, and new ones too
 }
 
@@ -156,13 +156,13 @@ func (p *proxy) dial() net.Conn {
 	return nil
 }
 
-// waitPassable waits until the link is not parted, and returns its faults.
+// waitPassable waits until the link is not paused, and returns its faults.
 func (p *proxy) waitPassable() linkFaults {
 	for {
 		p.mu.Lock()
 		w, changed := p.faults, p.changed
 		p.mu.Unlock()
-		if !w.parted {
+		if !w.paused {
 			return w
 		}
 		<-changed

@@ -14,11 +14,11 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// redisServer is a redis-server that can be killed, frozen, and stripped of unsynced writes. A restart
-// changes its port, so clients connect through a proxy.
+// redisServer is a redis-server that can be killed and frozen, and whose power can be cut. A restart changes its
+// port, so clients connect through a proxy.
 type redisServer struct {
 	*testenv.Redis
-	held atomic.Bool // a fault has frozen it, and only this fault thaws it
+	held atomic.Bool // a fault has frozen it, and a stall must not thaw it
 }
 
 // newRedis starts a server. The shim logs fsync calls; without one, shim is empty.

@@ -18,15 +18,18 @@ type kind struct {
 	redis   []string          // arguments of redis-server
 	env     map[string]string // settings of Kasse
 	power   bool              // Redis runs with the fsync shim
-	// Redis has a replica. Only acknowledged facts must survive, not everything that was shown
-	replica  bool
-	cluster  bool          // Redis is a cluster, of which the same holds; no part of the short rounds
-	shape    clusterShape  // of the cluster
-	parted   bool          // a replica is parted from its master, of which each has two; views are not watched
-	single   bool          // the fault comes once and is long
-	patience time.Duration // time limit for one payment to reach its state; 0: a long one
-	before   func(ctx context.Context, s *workload) error
-	inject   func(ctx context.Context, s *workload, m moment, z size) error // injects the fault and ends it
+	// replica: Redis has a replica. Acknowledged facts must survive; versions that were only shown may be lost.
+	replica bool
+	// cluster: Redis is a cluster, and the same may be lost. Short rounds leave it out.
+	cluster bool
+	shape   clusterShape // of the cluster
+	// unconfirmed: the cluster promotes a replica that has not confirmed. Each master has two, and no views are
+	// watched.
+	unconfirmed bool
+	single      bool          // the fault comes once and is long
+	patience    time.Duration // time limit for one payment to reach its state; 0: wait.Patience
+	before      func(ctx context.Context, s *workload) error
+	inject      func(ctx context.Context, s *workload, m moment, z size) error // injects the fault and ends it
 }
 
 func (k kind) shimFrom(t tools) string {
@@ -36,7 +39,7 @@ func (k kind) shimFrom(t tools) string {
 	return ""
 }
 
-// command plays rounds of this kind.
+// command returns the command that runs rounds of this kind.
 func (k kind) command() string {
 	if !k.cluster {
 		return fmt.Sprintf("make chaos ROUNDS='^%s$'", k.name)
@@ -58,9 +61,9 @@ type result struct {
 	tried, survived, refused int
 	acknowledged, found      int
 	lost, twice, wrong       int
-	changes, reads, hits     int      // of the views that were watched; hits of all views
+	changes, reads, hits     int      // changes and checked reads of the watched views; cache hits of all views
 	reasons                  []string // of the lost, duplicate and wrong facts
-	notes                    string   // lines
+	notes                    string   // lines printed beside the result
 }
 
 func (r result) failed() bool { return r.lost+r.twice+r.wrong > 0 || r.survived < r.tried }
@@ -90,26 +93,25 @@ func runRound(ctx context.Context, dir string, t tools, k kind, seed uint64, z s
 	return r, nil
 }
 
-// run is the course of a round: load with faults, then healthy links, then the checks.
+// run runs a round: load with faults, then healthy links, then the checks.
 func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64, r *result) error {
 	if k.before != nil {
 		if err := k.before(ctx, s); err != nil {
 			return err
 		}
 	}
-	unwatch := func() {}
+	stopWatching := func() {}
 	if k.cluster {
-		untrace, err := s.cluster.trace(ctx)
+		stopTrace, err := s.cluster.trace(ctx)
 		if err != nil {
 			return err
 		}
-		defer untrace()
-		calm := s.cluster.stall(ctx, p.seed)
-		defer calm()
+		defer stopTrace()
+		defer s.cluster.stall(ctx, p.seed)()
 	}
-	if k.cluster && !k.parted {
+	if k.cluster && !k.unconfirmed {
 		var err error
-		if unwatch, err = s.watchViews(ctx, k.name, seed); err != nil {
+		if stopWatching, err = s.watchViews(ctx, k.name, seed); err != nil {
 			return err
 		}
 	}
@@ -138,7 +140,7 @@ func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64,
 		r.survived++
 	}
 	load.Wait()
-	unwatch()
+	stopWatching()
 	if k.cluster {
 		r.hits = s.hits(ctx)
 	}
@@ -151,10 +153,10 @@ func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64,
 func (s *workload) checkResults(ctx context.Context, endFeed func()) error {
 	err := wait.For(ctx, func() error {
 		if n := s.Sender.Waiting(); n > 0 {
-			return fmt.Errorf("%d events were not accepted", n)
+			return fmt.Errorf("%d events are not accepted by Kasse", n)
 		}
 		if n := s.Stripe.Sim.Undelivered(); n > 0 {
-			return fmt.Errorf("%d events are still with Stripe", n)
+			return fmt.Errorf("%d events are not delivered by Stripe", n)
 		}
 		return nil
 	})

@@ -17,28 +17,29 @@ import (
 	"kasse/test/wait"
 )
 
-// staleAfter is how long after a change was acknowledged a view of before may be served: docs/polling.md.
+// staleAfter is how long the previous view may be served after a change was acknowledged: docs/polling.md.
 const staleAfter = 1500 * time.Millisecond
 
-// watcher changes the price of one open payment again and again, by one server after the other, and reads its view
-// from all of them. A read that begins later than staleAfter after a change was acknowledged must show it.
+// watcher changes the amount of one open payment repeatedly, through each server in turn, and reads its view from all
+// of them. A read that begins later than staleAfter after an acknowledged change must show the change.
 type watcher struct {
 	*workload
 	order, payment string
 	amount         int64
 
 	mu    sync.Mutex
-	acked []ackedChange // the oldest first
+	acked []ackedChange // oldest first
 	reads int
 }
 
+// ackedChange is the version that an acknowledged change has given the view.
 type ackedChange struct {
 	version int64
 	at      time.Time
 }
 
-// watchViews opens a payment in each partition, and watches their views until it is stopped. Then their orders are
-// among those that are judged.
+// watchViews opens a payment in each partition, and watches their views until stop is called. stop adds their orders
+// to those that the round checks at its end.
 func (s *workload) watchViews(ctx context.Context, round string, seed uint64) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -63,7 +64,7 @@ func (s *workload) watchViews(ctx context.Context, round string, seed uint64) (s
 	}, nil
 }
 
-// finish has the order judged with the others.
+// finish adds the order to those that the round checks.
 func (w *watcher) finish() {
 	w.workload.mu.Lock()
 	defer w.workload.mu.Unlock()
@@ -87,7 +88,7 @@ func (s *workload) hits(ctx context.Context) (count int) {
 		}
 		for line := range strings.Lines(string(a.Body)) {
 			if value, found := strings.CutPrefix(line, "kasse_redis_cache_hits_total "); found {
-				n, _ := strconv.ParseFloat(strings.TrimSpace(value), 64) // what is no number is none
+				n, _ := strconv.ParseFloat(strings.TrimSpace(value), 64)
 				count += int(n)
 			}
 		}
@@ -95,7 +96,7 @@ func (s *workload) hits(ctx context.Context) (count int) {
 	return count
 }
 
-// orderIn is a name that lies in the partition.
+// orderIn returns an order id with the prefix that belongs to the partition.
 func orderIn(partition int, prefix string) string {
 	for n := 0; ; n++ {
 		if name := fmt.Sprintf("%s.%d", prefix, n); partitionOf(name) == partition {
@@ -104,8 +105,8 @@ func orderIn(partition int, prefix string) string {
 	}
 }
 
-// change changes the price until the context ends. A change that failed may have been done at Stripe, which sends no
-// event of it: as a backend does, it asks again until it has an answer, also after the context's end.
+// change changes the amount until the context ends. A change that failed may have been made at Stripe, which sends no
+// event of it. So change repeats it until it succeeds, as a backend does, even after the context's end.
 func (w *watcher) change(ctx context.Context) {
 	for turn := uint64(0); ctx.Err() == nil; turn++ {
 		wait.Pause(ctx, 500*time.Millisecond)
@@ -113,7 +114,7 @@ func (w *watcher) change(ctx context.Context) {
 			return w.changeOnce(context.WithoutCancel(ctx), w.member(turn))
 		})
 		if err != nil {
-			w.oracle.addWrong(w.order, "its price cannot be changed: "+err.Error())
+			w.oracle.addWrong(w.order, "its amount cannot be changed: "+err.Error())
 			return
 		}
 	}
@@ -122,7 +123,7 @@ func (w *watcher) change(ctx context.Context) {
 func (w *watcher) changeOnce(ctx context.Context, member *testenv.Kasse) error {
 	ctx, cancel := context.WithTimeout(ctx, testenv.PostTimeout)
 	defer cancel()
-	view, err := w.ask(ctx, member, http.MethodGet, nil, "")
+	view, err := w.call(ctx, member, http.MethodGet, nil, "")
 	if err != nil {
 		return err
 	}
@@ -130,8 +131,8 @@ func (w *watcher) changeOnce(ctx context.Context, member *testenv.Kasse) error {
 		"If-Match": fmt.Sprintf(`"%d"`, view.Version), "Content-Type": "application/json",
 	}
 	next := w.amount + 1
-	if view, err = w.ask(ctx, member, http.MethodPatch, header, fmt.Sprintf(`{"amount":%d}`, next)); err != nil {
-		w.settle(ctx)
+	if view, err = w.call(ctx, member, http.MethodPatch, header, fmt.Sprintf(`{"amount":%d}`, next)); err != nil {
+		w.loadAmount(ctx)
 		wait.Pause(ctx, 100*time.Millisecond)
 		return err
 	}
@@ -142,8 +143,8 @@ func (w *watcher) changeOnce(ctx context.Context, member *testenv.Kasse) error {
 	return nil
 }
 
-// settle finds out what became of a change whose outcome is unknown: what Stripe has is what counts.
-func (w *watcher) settle(ctx context.Context) {
+// loadAmount takes the amount from Stripe after a change whose outcome is unknown.
+func (w *watcher) loadAmount(ctx context.Context) {
 	all, err := w.Stripe.Intents(context.WithoutCancel(ctx))
 	if err == nil && len(all[w.order]) > 0 {
 		w.amount = all[w.order][0].Amount
@@ -154,15 +155,16 @@ func (w *watcher) settle(ctx context.Context) {
 func (w *watcher) read(ctx context.Context) {
 	for turn := uint64(0); ctx.Err() == nil; turn++ {
 		began := time.Now()
-		view, err := w.ask(ctx, w.member(turn), http.MethodGet, nil, "")
+		view, err := w.call(ctx, w.member(turn), http.MethodGet, nil, "")
 		if err == nil {
-			w.judgeRead(began, view.Version)
+			w.checkRead(began, view.Version)
 		}
 		wait.Pause(ctx, 100*time.Millisecond)
 	}
 }
 
-func (w *watcher) judgeRead(began time.Time, version int64) {
+// checkRead reports a read that shows an older version than it must.
+func (w *watcher) checkRead(began time.Time, version int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reads++
@@ -177,8 +179,8 @@ func (w *watcher) judgeRead(began time.Time, version int64) {
 	}
 }
 
-// ask asks one server about the payment.
-func (w *watcher) ask(
+// call sends one server a request about the payment, and returns the view.
+func (w *watcher) call(
 	ctx context.Context, k *testenv.Kasse, method string, header map[string]string, body string,
 ) (view testenv.View, err error) {
 	all := map[string]string{"Authorization": "Bearer " + testenv.BackendKey}
@@ -193,7 +195,7 @@ func (w *watcher) ask(
 	return view, json.Unmarshal(a.Body, &view)
 }
 
-// partitionOf is where an order lies: docs/events.md.
+// partitionOf returns the partition of an order: docs/events.md.
 func partitionOf(order string) int {
 	h := fnv.New32a()
 	h.Write([]byte(order))

@@ -44,7 +44,7 @@ func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err er
 	t.broke = true
 	fmt.Fprint(out, r.notes)
 	fmt.Fprintf(
-		out, "\n%s FAILED on seed %d; again: %s SEED=%d DURATION=%s\n", k.name, seed, k.command(), seed,
+		out, "\n%s FAILED on seed %d; to repeat: %s SEED=%d DURATION=%s\n", k.name, seed, k.command(), seed,
 		z.replayDuration,
 	)
 	if err != nil {
@@ -80,8 +80,8 @@ func (t *table) print(out io.Writer) {
 	for _, k := range rounds {
 		if r := t.lines[k.name]; r != nil && r.changes > 0 {
 			fmt.Fprintf(
-				out, "\n%s: %d changes of watched views were acknowledged, and %d reads of them looked at; "+
-					"%d status reads were answered from memory\n", r.round, r.changes, r.reads, r.hits,
+				out, "\n%s: %d acknowledged changes and %d checked reads of watched views; "+
+					"%d status reads answered from memory\n", r.round, r.changes, r.reads, r.hits,
 			)
 		}
 	}

@@ -9,11 +9,12 @@ import (
 	"kasse/test/wait"
 )
 
-// promoteUnconfirmed makes the cluster promote a replica that did not confirm what was acknowledged. Redis may do so
-// where fewer replicas confirm than there are. Then it looks for what is lost, and lets the catch-up find it at Stripe.
+// promoteUnconfirmed makes the cluster promote a replica that has not confirmed acknowledged writes. Redis may do so
+// if fewer replicas must confirm than there are. Then it looks for lost facts, and the catch-up restores them from
+// Stripe.
 //
 // The master has the replicas A and B. A is frozen and loses its connection, and B confirms. Then B is frozen and the
-// master is killed: only A can be promoted.
+// master is killed, so that only A can be promoted.
 func promoteUnconfirmed(ctx context.Context, s *workload, m moment, _ size) error {
 	partition := int(m.pick % clusterPartitions)
 	master, err := s.cluster.owner(ctx, partition, nil)
@@ -25,7 +26,7 @@ func promoteUnconfirmed(ctx context.Context, s *workload, m moment, _ size) erro
 		return err
 	}
 	a.freeze()
-	if err := s.cluster.partFrom(ctx, master, a, b); err != nil {
+	if err := s.cluster.disconnectReplica(ctx, master, a, b); err != nil {
 		return err
 	}
 	if err := s.awaitUnconfirmed(ctx); err != nil {
@@ -38,17 +39,17 @@ func promoteUnconfirmed(ctx context.Context, s *workload, m moment, _ size) erro
 	b.freeze()
 	master.Process.Kill()
 	a.thaw()
-	err = s.cluster.replaced(ctx, partition, master)
+	err = s.cluster.awaitFailover(ctx, partition, master)
 	got, infoErr := a.Client.Info(ctx, "replication").Result()
 	b.thaw()
-	if err := errors.Join(err, infoErr, master.Start(ctx), s.cluster.whole(ctx), s.verify(ctx)); err != nil {
+	if err := errors.Join(err, infoErr, master.Start(ctx), s.cluster.awaitHealthy(ctx), s.verify(ctx)); err != nil {
 		return err
 	}
-	return s.judgeLoss(ctx, field(had, "master_repl_offset"), field(got, "second_repl_offset"))
+	return s.checkLoss(ctx, field(had, "master_repl_offset"), field(got, "second_repl_offset"))
 }
 
-// awaitUnconfirmed waits until several events were acknowledged; where every replica has to confirm, until requests
-// were refused.
+// awaitUnconfirmed waits until several events were acknowledged. If every replica has to confirm, it waits until
+// several requests were refused.
 func (s *workload) awaitUnconfirmed(ctx context.Context) error {
 	before, refused := len(s.oracle.snapshot().events), s.refused.Load()
 	return wait.For(ctx, func() error {
@@ -58,12 +59,14 @@ func (s *workload) awaitUnconfirmed(ctx context.Context) error {
 		case s.cluster.shape.lossless() && s.refused.Load() >= refused+20:
 			return nil
 		}
-		return errors.New("nothing is acknowledged that a replica does not have")
+		return errors.New("too few events were acknowledged that a replica does not have")
 	})
 }
 
-// judgeLoss compares what was lost with what the promoted replica could know, and has it found again.
-func (s *workload) judgeLoss(ctx context.Context, had, got string) error {
+// checkLoss notes the lost facts and both replication offsets: had is the old master's last one, got is the one from
+// which the promoted replica continued. Then it lets the catch-up restore the facts. At least one fact must be lost,
+// unless every replica has to confirm.
+func (s *workload) checkLoss(ctx context.Context, had, got string) error {
 	lost := s.oracle.allLost()
 	fmt.Fprintf(
 		s.notes, "  the master ended at offset %s, its successor began at %s: %d facts lost\n", had, got, len(lost),
@@ -72,12 +75,12 @@ func (s *workload) judgeLoss(ctx context.Context, had, got string) error {
 		fmt.Fprintf(s.notes, "    %s: %s\n", key, lost[key])
 	}
 	if s.cluster.shape.lossless() {
-		return nil // the end of the round judges it
+		return nil // a loss fails the round
 	}
 	if len(lost) == 0 {
-		return errors.New("the promoted replica had everything: the round proves nothing")
+		return errors.New("nothing was lost, so the round proves nothing: the promoted replica had every fact")
 	}
-	s.oracle.awaitReturn()
+	s.oracle.allowRecovery()
 	if err := s.reconcile(ctx); err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func (s *workload) judgeLoss(ctx context.Context, had, got string) error {
 	return nil
 }
 
-// reconcile has the servers make one pass of the catch-up now, and not only within five minutes.
+// reconcile makes the servers run one pass of the catch-up now instead of within five minutes.
 func (s *workload) reconcile(ctx context.Context) error {
 	p, err := s.Start(s.tools.kasse, s.Settings(s.serverSettings()), "reconcile", "-since", "1h")
 	if err != nil {
@@ -118,8 +121,9 @@ func (c *cluster) replicasOf(ctx context.Context, master *redisServer) (a, b *re
 	return all[0], all[1], nil
 }
 
-// partFrom ends the connections of the master's replicas, of which one is frozen, and waits until the other is back.
-func (c *cluster) partFrom(ctx context.Context, master, frozen, other *redisServer) error {
+// disconnectReplica closes the connections of both replicas to the master. The frozen one cannot connect again; it
+// waits until the other has.
+func (c *cluster) disconnectReplica(ctx context.Context, master, frozen, other *redisServer) error {
 	if err := master.Client.ClientKillByFilter(ctx, "TYPE", "replica").Err(); err != nil {
 		return err
 	}
@@ -133,13 +137,13 @@ func (c *cluster) partFrom(ctx context.Context, master, frozen, other *redisServ
 			return strings.Contains(info, "port="+port+",state=online")
 		}
 		if online(frozen) || !online(other) {
-			return errors.New("the replicas are not parted: " + info)
+			return errors.New("want one replica online, the other offline: " + info)
 		}
 		return nil
 	})
 }
 
-// field is a member of the answer to INFO.
+// field returns the value of a field of INFO; empty if there is none.
 func field(info, name string) string {
 	for line := range strings.Lines(info) {
 		if value, found := strings.CutPrefix(line, name+":"); found {

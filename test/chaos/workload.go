@@ -26,7 +26,7 @@ type workload struct {
 	payments map[string]string   // payment id by order id
 	done     []testenv.OrderPlan // orders whose steps are all done
 	watched  struct{ changes, reads int }
-	faults   int // that troubleCluster has injected
+	faults   int // injected by injectClusterFault so far
 }
 
 // load starts every order of the plan at its time, and returns when all steps are done.
@@ -88,24 +88,24 @@ func (s *workload) create(ctx context.Context, h testenv.OrderPlan) (string, err
 		if err != nil {
 			return err
 		}
-		var said struct {
+		var response struct {
 			Payment   string `json:"payment_intent"`
 			Code      string
 			Retryable bool
 		}
-		err = json.Unmarshal(a.Body, &said)
+		err = json.Unmarshal(a.Body, &response)
 		switch {
 		case err != nil:
 			return err
 		case a.Status/100 == 2:
-			payment = said.Payment
+			payment = response.Payment
 			s.oracle.recordCreate(h.Order, payment)
 			return nil
-		case !said.Retryable:
-			return errors.Join(wait.ErrGaveUp, fmt.Errorf("a create was answered %d %s", a.Status, a.Body))
+		case !response.Retryable:
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("the create was answered with %d %s", a.Status, a.Body))
 		}
 		wait.Pause(ctx, 100*time.Millisecond)
-		return fmt.Errorf("a create was answered %d %s", a.Status, said.Code)
+		return fmt.Errorf("the create was answered with %d %s", a.Status, response.Code)
 	})
 	return payment, err
 }
@@ -123,7 +123,7 @@ func (s *workload) status(ctx context.Context, payment string) (testenv.View, er
 		return testenv.View{}, err
 	}
 	if a.Status != http.StatusOK {
-		return testenv.View{}, fmt.Errorf("%s: a status was answered %d %s", payment, a.Status, a.Body)
+		return testenv.View{}, fmt.Errorf("the status read of %s was answered with %d %s", payment, a.Status, a.Body)
 	}
 	var v testenv.View
 	err = json.Unmarshal(a.Body, &v)
@@ -173,7 +173,7 @@ func (s *workload) followOnce(ctx context.Context, cursor string) (next string, 
 	return page.Next, len(ids)
 }
 
-// canary opens and pays an order after a fault. When it shows as paid, everything works again.
+// canary opens and pays an order after a fault. It returns an error unless Kasse shows the order as paid.
 func (s *workload) canary(ctx context.Context, name string) error {
 	h := testenv.OrderPlan{
 		Lifecycle: testenv.Lifecycle{Steps: []testenv.Step{testenv.Pay}, State: "paid"}, Order: name, Amount: 4200,

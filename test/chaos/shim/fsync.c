@@ -1,7 +1,8 @@
 /*
- * What a power cut leaves: preloaded into redis-server, this notes at each fsync and fdatasync how long the file was when the call began, as a line
- * "<inode> <bytes>" in the file that CHAOS_FSYNC_LOG names. What was written while the call ran is not counted, since nobody promised it. Files are named by
- * their inode, because Redis syncs a file before it renames it.
+ * Records how much of each file survives a power cut. The library is preloaded into redis-server. At each fsync and
+ * fdatasync it appends a line "<inode> <bytes>" to the file that CHAOS_FSYNC_LOG names: the length of the synced file
+ * when the call began. Bytes that are written while the call runs are not counted, since fsync does not promise them.
+ * Files are identified by inode, because Redis syncs a file before it renames it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,7 +20,7 @@ static void note(const struct stat *file) {
 	char line[64];
 	int length = snprintf(line, sizeof line, "%llu %lld\n", (unsigned long long)file->st_ino, (long long)file->st_size);
 	if (write(log, line, length) != length)
-		abort(); /* a log with a hole would prove nothing */
+		abort(); /* an incomplete log would prove nothing */
 	close(log);
 }
 
