@@ -25,8 +25,8 @@ func BenchmarkPush(b *testing.B) {
 	hung := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer hung.Close()
 	defer close(release)
-	join := w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL))
-	join()
+	register := w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL)) // the endpoints must exist before the events
+	register()
 	const payments = 100
 	w.appendEvents(payments, (b.N+payments-1)/payments)
 	b.ResetTimer()

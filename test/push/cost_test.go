@@ -57,14 +57,14 @@ func newCostEnv(t testing.TB, program string, paths []string) *costEnv {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // the first passes in the background are over
+	time.Sleep(time.Second) // the first passes of the background work end
 	return &costEnv{
 		t: t, redis: "redis://" + env.Redis.Address + "/0", client: env.Redis.Client, server: server, ask: ask,
 		close: func() { env.Close(); end() },
 	}
 }
 
-// write appends so many events at so many a second (0: at once), and returns when all are written.
+// write appends events at a rate per second, and returns when all are written. A rate of 0 has no limit.
 func (c *costEnv) write(events, rate int) {
 	c.t.Helper()
 	writer, _ := startRole(c.t, fmt.Sprintf("writer %s %d %d %d", c.redis, events, rate, costPartitions))
@@ -73,13 +73,13 @@ func (c *costEnv) write(events, rate int) {
 	}
 }
 
-// writeUnseen is write while the server is stopped.
+// writeUnseen stops the server, and then writes events without a limit.
 func (c *costEnv) writeUnseen(events int) {
 	c.server.Signal(syscall.SIGSTOP)
 	c.write(events, 0)
 }
 
-// await waits until so many deliveries have been made since the last receipt.
+// await waits until the receiver has counted the deliveries since its last receipt.
 func (c *costEnv) await(deliveries int) {
 	for c.ask("/count").Count < deliveries {
 		time.Sleep(10 * time.Millisecond)
@@ -96,7 +96,7 @@ func (c *costEnv) spent() spent {
 		c.t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest) // from the third on
+	fields := strings.Fields(rest) // the first two fields of proc(5) are cut off
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	s := spent{server: time.Duration(user+system) * time.Second / 100} // ticks of USER_HZ
@@ -127,8 +127,8 @@ func (r costRow) name() string {
 // idleFor is how long an idle server is watched.
 const idleFor = 20 * time.Second
 
-// measure returns the microseconds of a delivery that the server and Redis take (without endpoints: of an event), or
-// per mille of a core where nothing happens.
+// measure returns the processor time of the server and of Redis: in microseconds per delivery, or per event if there
+// are no endpoints. Without events it is in per mille of a core.
 func (r costRow) measure(t testing.TB, program string) (server, inRedis float64) {
 	t.Helper()
 	var paths []string
@@ -151,7 +151,7 @@ func (r costRow) measure(t testing.TB, program string) (server, inRedis float64)
 	}
 	c.await(r.events * r.endpoints)
 	if r.events > 0 && r.rate == 0 {
-		time.Sleep(50 * time.Millisecond) // the last are recorded
+		time.Sleep(50 * time.Millisecond) // the server records the last deliveries
 	}
 	took, after := time.Since(began), c.spent()
 	unit := float64(r.events * max(r.endpoints, 1))
@@ -162,7 +162,7 @@ func (r costRow) measure(t testing.TB, program string) (server, inRedis float64)
 		float64((after.redis - before.redis).Microseconds()) / unit
 }
 
-// besides are the programs to measure, by name.
+// besides returns the programs to measure, by name.
 func besides(b *testing.B) map[string]string {
 	b.Helper()
 	program, err := testenv.Build(b.Context(), b.TempDir())
@@ -178,7 +178,7 @@ func besides(b *testing.B) map[string]string {
 	return all
 }
 
-// median of at least one value.
+// median returns the median of at least one value.
 func median(values []float64) float64 {
 	values = slices.Sorted(slices.Values(values))
 	return values[len(values)/2]

@@ -98,7 +98,7 @@ func (w *pushEnv) endpoint(url string, types ...string) *push.Endpoint {
 	return e
 }
 
-// appendEvents appends a number of events of each payment and returns their ids.
+// appendEvents appends the given number of events for each payment and returns their ids.
 func (w *pushEnv) appendEvents(payments, each int) (ids []string) {
 	w.t.Helper()
 	var mu sync.Mutex
@@ -121,7 +121,7 @@ func (w *pushEnv) appendEvents(payments, each int) (ids []string) {
 	return ids
 }
 
-// appendEvent appends one event of the payment with the number.
+// appendEvent appends one event of the payment with this number and returns its id.
 func (w *pushEnv) appendEvent(number int) string {
 	w.t.Helper()
 	id, err := testenv.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
@@ -212,11 +212,11 @@ func (s *receiver) requireOrder(t testing.TB) {
 	}
 }
 
-// awaitStanding waits until the endpoint has nothing in flight and the given numbers of waiting retries and
-// dead letters.
-func (w *pushEnv) awaitStanding(e *push.Endpoint, retries, dead int64) {
+// awaitQueues waits until the endpoint has no events waiting or in flight, and the given numbers of retries and dead
+// letters.
+func (w *pushEnv) awaitQueues(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
-	wait.Until(w.t, "the standing of "+e.Name(), func() error {
+	wait.Until(w.t, "the queues of "+e.Name(), func() error {
 		s, err := w.store.LoadPushes(w.t.Context(), e.ID())
 		if err == nil && (s.Waiting != 0 || s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
 			err = fmt.Errorf("it is %+v", s)

@@ -9,8 +9,8 @@ import (
 const (
 	mixedHealthy = 97
 	mixedRate    = 10        // events a second, to each endpoint
-	mixedEvents  = mixedRate // in a turn
-	mixedTurns   = 30        // of each server in a round
+	mixedEvents  = mixedRate // events in a turn
+	mixedTurns   = 30        // turns of each server in a round
 )
 
 // BenchmarkMixed measures the time from an event's write to its delivery to 97 endpoints, on a server with nothing else

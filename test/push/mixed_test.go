@@ -14,14 +14,14 @@ import (
 	"kasse/test/wait"
 )
 
-// hasty is an endpoint whose requests end when its channel is closed, as if they had timed out.
-type hasty struct {
+// interruptible is an endpoint whose requests end when its channel is closed, as if they had timed out.
+type interruptible struct {
 	*push.Endpoint
 	timedOut chan struct{}
 }
 
 // Push sends the event once.
-func (h hasty) Push(ctx context.Context, e payment.FeedEvent) (int, error) {
+func (h interruptible) Push(ctx context.Context, e payment.FeedEvent) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -41,8 +41,8 @@ type mixed struct {
 	hung, gone, slow *receiver
 
 	hanging, goneEndpoint, slowEndpoint *push.Endpoint
-	timedOut                            chan struct{} // close it: the hanging requests end
-	release                             chan struct{} // close it: the slow endpoint answers
+	timedOut                            chan struct{} // when closed, the hanging requests end
+	release                             chan struct{} // when closed, the slow endpoint answers
 	ended                               atomic.Int64  // requests of the hanging and the slow endpoint that have ended
 }
 
@@ -52,14 +52,14 @@ func newMixed(t *testing.T) *mixed {
 	var all []push.Destination
 	for n := range 100 {
 		switch n {
-		case 20: // in the middle, as the order of the configuration means nothing
+		case 20: // in the middle, since the order of the configuration must not matter
 			m.hung = newReceiver(t, func(_ string, _ int, r *http.Request) int {
 				<-r.Context().Done()
 				m.ended.Add(1)
 				return http.StatusOK
 			})
 			m.hanging = m.endpoint(m.hung.URL)
-			all = append(all, hasty{m.hanging, m.timedOut})
+			all = append(all, interruptible{m.hanging, m.timedOut})
 		case 40:
 			m.gone = newReceiver(t, func(string, int, *http.Request) int { return http.StatusGone })
 			m.goneEndpoint = m.endpoint(m.gone.URL)
@@ -114,12 +114,12 @@ func (m *mixed) awaitState(e *push.Endpoint, what string, holds func(store.PushS
 // opens, the one that answers 410 is disabled, and the slow one gets every event in order.
 func TestBadEndpointsDelayNoOther(t *testing.T) {
 	m := newMixed(t)
-	ids := m.appendEvents(18, 1) // the hanging and the slow one hold more requests than one endpoint may
+	ids := m.appendEvents(18, 1) // more events than the requests that one endpoint may have in flight
 	m.awaitHealthy(ids)
 	if n := m.ended.Load(); n != 0 {
-		t.Errorf("the others waited for %d requests of the hanging and the slow endpoint", n)
+		t.Errorf("the healthy endpoints waited for %d requests of the hanging and the slow one", n)
 	}
-	m.awaitState(m.goneEndpoint, "the end of the endpoint that answers 410", func(s store.PushStanding) bool {
+	m.awaitState(m.goneEndpoint, "the disabled endpoint", func(s store.PushStanding) bool {
 		return s.Disabled == push.DisabledGone
 	})
 	close(m.timedOut)
@@ -130,15 +130,15 @@ func TestBadEndpointsDelayNoOther(t *testing.T) {
 	close(m.release)
 	m.slow.awaitAll(t, ids)
 	m.slow.requireOrder(t)
-	m.awaitStanding(m.slowEndpoint, 0, 0)
+	m.awaitQueues(m.slowEndpoint, 0, 0)
 	for _, id := range more {
 		if m.gone.triesOf(id) != 0 {
-			t.Errorf("the endpoint that answers 410 got %s once it was disabled", id)
+			t.Errorf("the endpoint that answers 410 got %s after it was disabled", id)
 		}
 	}
 	standing, err := m.store.LoadPushes(t.Context(), m.hanging.ID())
 	held := standing.Waiting + standing.Pending + standing.Retries
 	if err != nil || standing.Failing.IsZero() || held != int64(len(ids)) {
-		t.Errorf("the events of the endpoint that hangs: %+v, %v", standing, err)
+		t.Errorf("the hanging endpoint must keep all %d events: %+v, %v", len(ids), standing, err)
 	}
 }

@@ -62,9 +62,8 @@ func failing(t *testing.T, down *atomic.Bool) (*receiver, *acceptance) {
 	}), a
 }
 
-// TestOutage: an endpoint fails for a while as events go on. It gets few requests meanwhile. When it succeeds
-// again, all events are delivered in order, even those whose retry is not due yet. The log has one line for
-// each change.
+// TestOutage: an endpoint fails for a while under load. It gets few requests meanwhile. When it succeeds again, all
+// events are delivered in order, even those whose retry is not due yet. The log has one line for each change.
 func TestOutage(t *testing.T) {
 	w := newPushEnv(t)
 	var down atomic.Bool
@@ -86,14 +85,14 @@ func TestOutage(t *testing.T) {
 		}
 		time.Sleep(time.Until(began.Add(time.Duration(n+1) * time.Second / rate)))
 	}
-	w.awaitStanding(e, 0, 0)
+	w.awaitQueues(e, 0, 0)
 	s.awaitAll(t, ids)
 	if n := accepted.inversions(); n > 1 {
-		t.Errorf("%d events were accepted after a newer one of their order; one may be, as a probe", n)
+		t.Errorf("%d events were accepted after a newer one of their order, want at most one, the probe", n)
 	}
 	s.requireOrder(t)
 	if accepted.refused > 10+2*48+20 {
-		t.Errorf("%d requests were made to an endpoint that fails", accepted.refused)
+		t.Errorf("the failing endpoint got %d requests", accepted.refused)
 	}
 	log := w.logs.String()
 	for text, want := range map[string]int{"push: circuit open": 1, "push: circuit closed": 1} {
@@ -101,11 +100,11 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%q is in the log %d times, want %d", text, got, want)
 		}
 	}
-	t.Logf("%d events, down for %s: %d refused, %d log lines, all accepted %s after the return",
+	t.Logf("%d events, failing for %s: %d refused, %d log lines, all accepted %s after the end of the outage",
 		len(ids), *outage, accepted.refused, strings.Count(log, "\n"), accepted.at.Sub(back))
 }
 
-// postpone moves the due time of every waiting retry behind the given duration.
+// postpone makes every waiting retry due after the given duration.
 func (w *pushEnv) postpone(by time.Duration) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
@@ -145,7 +144,7 @@ func TestRefusedEventDelaysNoOther(t *testing.T) {
 	down.Store(false)
 	ids = append(ids, w.appendEvents(12, 1)...)
 	s.awaitAll(t, ids)
-	w.awaitStanding(e, 2, 0) // both events of pi_0
+	w.awaitQueues(e, 2, 0) // both events of pi_0
 	standing, err := w.store.LoadPushes(t.Context(), e.ID())
 	if err != nil || !standing.Failing.IsZero() {
 		t.Errorf("%+v, %v", standing, err)
@@ -161,8 +160,8 @@ func TestEndpointTypes(t *testing.T) {
 	w.relay(wanting, refusing)
 	ids := w.appendEvents(20, 5)
 	s.awaitAll(t, ids)
-	w.awaitStanding(wanting, 0, 0)
-	w.awaitStanding(refusing, 0, 0)
+	w.awaitQueues(wanting, 0, 0)
+	w.awaitQueues(refusing, 0, 0)
 	if other.count() != 0 {
 		t.Errorf("%d events of other types came", other.count())
 	}

@@ -24,7 +24,7 @@ func TestReplicasShareTheWork(t *testing.T) {
 	}
 	ids := w.appendEvents(40, 25)
 	s.awaitAll(t, ids)
-	w.awaitStanding(e, 0, 0)
+	w.awaitQueues(e, 0, 0)
 	s.requireOrder(t)
 	for _, id := range ids {
 		if tries := s.triesOf(id); tries != 1 {
@@ -49,7 +49,7 @@ func TestRetryDelaysNoOther(t *testing.T) {
 	ids := w.appendEvents(3, 4)
 	s.awaitAll(t, ids)
 	s.requireOrder(t)
-	w.awaitStanding(e, 0, 0)
+	w.awaitQueues(e, 0, 0)
 	for _, id := range ids {
 		want := 1
 		if strings.HasPrefix(id, "pi_0.") {
@@ -73,11 +73,11 @@ func TestRetryAfterIsRespected(t *testing.T) {
 	e := w.endpoint(s.URL)
 	w.relay(e)
 	w.appendEvents(1, 1)
-	w.awaitStanding(e, 1, 0)
+	w.awaitQueues(e, 1, 0)
 	for _, key := range w.client.Keys(t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, z := range w.client.ZRangeWithScores(t.Context(), key, 0, -1).Val() {
 			if due := time.UnixMilli(int64(z.Score)); time.Until(due) < 50*time.Minute || time.Until(due) > time.Hour {
-				t.Errorf("it is due in %s", time.Until(due))
+				t.Errorf("the retry is due in %s, want about an hour", time.Until(due))
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func TestGoneResponseDisablesEndpoint(t *testing.T) {
 	e := w.endpoint(s.URL + "/hunter2")
 	stop := w.relay(e)
 	first := w.appendEvents(1, 1)
-	wait.Until(t, "the end", func() error {
+	wait.Until(t, "the disabled endpoint", func() error {
 		standing, err := w.store.LoadPushes(t.Context(), e.ID())
 		if err == nil && standing.Disabled == "" {
 			err = wait.ErrNotYet
@@ -142,12 +142,12 @@ func TestGoneResponseDisablesEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitAll(t, rest)
-	w.awaitStanding(e, 0, 0)
+	w.awaitQueues(e, 0, 0)
 	if s.triesOf(first[0]) <= tries {
-		t.Error("what was refused has not come again")
+		t.Error("the refused event was not pushed again")
 	}
 	if log := w.logs.String(); !strings.Contains(log, "disabled") || strings.Contains(log, "hunter2") {
-		t.Errorf("the log says %s", log)
+		t.Errorf("the log must have the word disabled, and no secret path: %s", log)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestStopFinishesDeliveriesInFlight(t *testing.T) {
 	<-arrived
 	go close(release)
 	stop()
-	w.awaitStanding(e, 0, 0)
+	w.awaitQueues(e, 0, 0)
 	if s.triesOf(ids[0]) != 1 {
 		t.Errorf("pushed %d times", s.triesOf(ids[0]))
 	}
@@ -187,9 +187,9 @@ func TestDeadLettersAndReplay(t *testing.T) {
 	e := w.endpoint(s.URL)
 	w.relay(e)
 	ids := w.appendEvents(1, 1)
-	w.awaitStanding(e, 1, 0)
+	w.awaitQueues(e, 1, 0)
 	w.skipTries(12)
-	w.awaitStanding(e, 0, 1)
+	w.awaitQueues(e, 0, 1)
 	if tries := s.triesOf(ids[0]); tries != 2 {
 		t.Errorf("pushed %d times", tries)
 	}
@@ -198,7 +198,7 @@ func TestDeadLettersAndReplay(t *testing.T) {
 	if err != nil || count != 1 || !done {
 		t.Fatalf("%d, %t, %v", count, done, err)
 	}
-	w.awaitStanding(e, 0, 1)
+	w.awaitQueues(e, 0, 1)
 	if tries := s.triesOf(ids[0]); tries != 3 {
 		t.Errorf("pushed %d times", tries)
 	}

@@ -21,8 +21,8 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// The benchmarks of processor time run servers, receiver and writer as processes of their own. Receiver and writer are
-// this program again, in another role.
+// roleVariable selects the role of this process. The benchmarks of processor time run servers, receiver and writer in
+// separate processes. Receiver and writer are this test program, started again in another role.
 const roleVariable = "KASSE_PUSH_ROLE"
 
 // runRole runs the role that this process was started with. It returns only if there is none.
@@ -50,16 +50,16 @@ type roleReceiver struct {
 	delays []int64 // of the deliveries that were answered at once, in milliseconds
 }
 
-// receipt is what the receiver has got since it was asked last.
+// receipt sums up the deliveries since the last receipt.
 type receipt struct {
 	Count    int
 	P50, P99 int64 // milliseconds from the event's write to its delivery
 }
 
-// ServeHTTP takes a delivery. GET /receipt returns a receipt, and forgets what it counted; GET /count forgets nothing.
+// ServeHTTP takes a delivery. GET /receipt returns a receipt and resets the count. GET /count only returns the count.
 func (s *roleReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
-		_ = json.NewEncoder(w).Encode(s.take(r.URL.Path == "/receipt"))
+		_ = json.NewEncoder(w).Encode(s.receipt(r.URL.Path == "/receipt"))
 		return
 	}
 	_, _ = io.Copy(io.Discard, r.Body)
@@ -82,10 +82,10 @@ func (s *roleReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *roleReceiver) take(forget bool) (got receipt) {
+func (s *roleReceiver) receipt(reset bool) (got receipt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if got.Count = len(s.delays); got.Count == 0 || !forget {
+	if got.Count = len(s.delays); got.Count == 0 || !reset {
 		return got
 	}
 	slices.Sort(s.delays)
@@ -103,7 +103,8 @@ func receiveAll() error {
 	return http.Serve(listener, &roleReceiver{})
 }
 
-// writeAll appends so many events, at so many a second, to the streams of a Redis; "0" is as fast as it can.
+// writeAll appends events to the streams of a Redis. The input is its URL, the number of events, their rate per second
+// (0: no limit) and the number of partitions.
 func writeAll(input string) error {
 	var url string
 	var count, rate, partitions int
@@ -146,7 +147,7 @@ func startRole(t testing.TB, role string) (*exec.Cmd, io.Reader) {
 	return cmd, out
 }
 
-// startReceiver starts a receiver, and returns its URL, a function that asks it for a path, and one that ends it.
+// startReceiver starts a receiver, and returns its URL, a function that requests a path of it, and one that ends it.
 func startReceiver(t testing.TB) (url string, ask func(path string) receipt, end func()) {
 	t.Helper()
 	process, out := startRole(t, "receiver")

@@ -36,7 +36,7 @@ func (f *follower) follow(ctx context.Context, env *environment, dice *rand.Rand
 		canceled := requestCtx.Err() != nil
 		cancel()
 		if err != nil && !canceled {
-			env.stats.addProblem("the feed: %v", err)
+			env.stats.addProblem("reading the feed failed: %v", err)
 			return
 		}
 	}
@@ -54,7 +54,7 @@ func (f *follower) read(ctx context.Context, env *environment, wait int) (count 
 		Next   string
 	}
 	if err := json.Unmarshal(a.Body, &page); err != nil || a.Status != http.StatusOK {
-		return 0, fmt.Errorf("answered %d %s", a.Status, a.Body)
+		return 0, fmt.Errorf("it was answered with %d %s", a.Status, a.Body)
 	}
 	for _, e := range page.Events {
 		f.seen[e.ID] = true
@@ -92,8 +92,8 @@ func (r *receiver) events() map[string]bool {
 	return maps.Clone(r.accepted)
 }
 
-// sendInvalidRequests does, at the pace of the orders, what attackers do: guess a client secret, forge a
-// webhook, or abort a request halfway. Each attempt comes from its own address.
+// sendInvalidRequests sends an attacker's requests at the rate of the orders: a guessed client secret, a forged
+// webhook, or a part of a request. Each comes from its own address.
 func (env *environment) sendInvalidRequests(ctx context.Context, dice *rand.Rand) {
 	for wait.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(env.rate)))) {
 		address := fmt.Sprintf("2001:db8:%x:%x::1", dice.IntN(1<<16), dice.IntN(1<<16))
@@ -118,7 +118,7 @@ func (env *environment) sendInvalidRequests(ctx context.Context, dice *rand.Rand
 			continue
 		}
 		if err == nil && a.Status != want {
-			env.stats.addProblem("an invalid request was answered %d, want %d", a.Status, want)
+			env.stats.addProblem("an invalid request was answered with %d, want %d", a.Status, want)
 		}
 	}
 }
@@ -140,16 +140,16 @@ func (env *environment) abortRequest(ctx context.Context, dice *rand.Rand) {
 		env.stats.record("a connection", 0, err, ctx.Err() != nil)
 		return
 	}
+	// The body is shorter than Content-Length: the rest is never sent.
 	request := "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer " + testenv.BackendKey +
-		// the rest of the body is never sent
 		"\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"order_id\":\"half\","
 	_, err = io.WriteString(conn, request[:1+dice.IntN(len(request))])
 	if tcp, ok := conn.(*net.TCPConn); ok && dice.IntN(2) == 0 {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
-	env.stats.record("half a request", 0, context.Canceled, true)
+	env.stats.record("an aborted request", 0, context.Canceled, true)
 	if err != nil && ctx.Err() == nil {
-		env.stats.addProblem("half a request could not be sent: %v", err)
+		env.stats.addProblem("the first part of a request could not be sent: %v", err)
 	}
 }

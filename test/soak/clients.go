@@ -48,7 +48,7 @@ func (env *environment) runLoad(ctx context.Context, orders []testenv.OrderPlan)
 	customers.Wait()
 	err := wait.For(ctx, func() error {
 		if n := env.Sender.Waiting() + int64(env.Stripe.Sim.Undelivered()); n > 0 {
-			return fmt.Errorf("%d webhooks were not accepted", n)
+			return fmt.Errorf("%d webhooks were not accepted by Kasse", n)
 		}
 		return nil
 	})
@@ -148,7 +148,7 @@ func (c *customer) token(ctx context.Context, body string) (string, error) {
 		err = json.Unmarshal(a.Body, &minted)
 	}
 	if err == nil && a.Status != http.StatusCreated {
-		err = fmt.Errorf("an order token was answered %d %s", a.Status, a.Body)
+		err = fmt.Errorf("the request of an order token was answered with %d %s", a.Status, a.Body)
 	}
 	return minted.Token, err
 }
@@ -175,13 +175,13 @@ func (c *customer) create(ctx context.Context, credential, body string) error {
 	case created.Code != "idempotency_in_progress":
 		err = wait.ErrGaveUp
 	}
-	return errors.Join(err, fmt.Errorf("a create was answered %d %s", a.Status, created.Code))
+	return errors.Join(err, fmt.Errorf("the create was answered with %d %s", a.Status, created.Code))
 }
 
 // pollStatus polls the status, with and without wait, until it shows the final state. Some polls are canceled
 // and repeated.
 func (c *customer) pollStatus(ctx context.Context, dice *rand.Rand) {
-	etag, shown, patience := "", testenv.View{}, time.Time{}
+	etag, shown, deadline := "", testenv.View{}, time.Time{}
 	for ctx.Err() == nil {
 		last := c.stepsDone.Load()
 		if err := c.pollOnce(ctx, dice, &etag, &shown); err != nil {
@@ -195,10 +195,10 @@ func (c *customer) pollStatus(ctx context.Context, dice *rand.Rand) {
 		if sameView(shown, want) {
 			return
 		}
-		if patience.IsZero() {
-			patience = time.Now().Add(wait.Patience)
+		if deadline.IsZero() {
+			deadline = time.Now().Add(wait.Patience)
 		}
-		if time.Now().After(patience) {
+		if time.Now().After(deadline) {
 			c.stats.addProblem("%s: shown is %+v, want %+v", c.plan.Order, shown, want)
 			return
 		}
@@ -228,7 +228,7 @@ func (c *customer) pollOnce(ctx context.Context, dice *rand.Rand, etag *string, 
 			return err
 		}
 	case a.Status != http.StatusNotModified:
-		return fmt.Errorf("a status was answered %d %s", a.Status, a.Body)
+		return fmt.Errorf("the status read was answered with %d %s", a.Status, a.Body)
 	}
 	wait.Pause(ctx, pause)
 	return nil

@@ -49,30 +49,30 @@ const (
 	viewBytes = 6 << 10 // size of one view with go-redis's bookkeeping
 )
 
-// rule is how large a value may be when the server is idle.
+// rule limits a value when the server is idle.
 type rule struct {
 	name   string
 	bytes  bool
 	factor float64                // times the value before the load
-	slack  float64                // plus the normal fluctuation
+	slack  float64                // added to that: the normal fluctuation
 	exact  func(expected) float64 // replaces factor and slack
 }
 
 func none(expected) float64 { return 0 }
 
-// garbageAllowance is how much garbage the process may keep on top of half of its live heap
-// (cmd/internal/app/heap.go). It is added because the base may be read just after the process has returned
+// garbageAllowance is the garbage that the process may keep, in bytes, in addition to half of its live heap
+// (cmd/internal/app/heap.go). It counts as slack, because the base may be read just after the process has returned
 // memory to the system.
 const garbageAllowance = 48 * mega
 
-// rules are the lines of the table. The slack values have these reasons:
+// rules are the lines of the table. The reasons of the slack values:
 //
 //   - goroutines and files: a running scrape and a background read;
 //   - connections and files: go-redis opens pipeline connections on demand and keeps them;
-//   - memory: the collector and the allocator keep some, and two caller tables have 65,536 lines each;
+//   - memory: the collector and the allocator keep some, and two tables of callers have 65,536 entries each;
 //   - other keys: a counter of foreign payments and an attention queue in each partition.
 //
-// Cached views are allowed their own memory.
+// The memory of cached views is allowed in addition.
 var rules = []rule{
 	{name: goroutines, factor: 1, slack: 10},
 	{name: openFiles, factor: 1, slack: 10 + pipelines},
@@ -101,7 +101,7 @@ var rules = []rule{
 type figure struct {
 	rule
 	base, peak, end float64
-	least, most     float64 // bounds of end
+	least, most     float64 // bounds of end, inclusive
 }
 
 // compare checks a reading against the base and the expected counts. Without a base it checks only the exact
@@ -142,9 +142,9 @@ func (f figure) problem() string {
 	case math.IsNaN(f.end):
 		return f.name + " could not be measured"
 	case f.exact != nil:
-		return fmt.Sprintf("%s: there are %s, and there should be %s", f.name, f.show(f.end), f.show(f.most))
+		return fmt.Sprintf("%s: %s, want %s", f.name, f.show(f.end), f.show(f.most))
 	}
-	return fmt.Sprintf("%s did not return: %s before the load, %s at its peak, %s after it, of which %s would do",
+	return fmt.Sprintf("%s did not return: %s before the load, %s at its peak, %s after it; allowed are %s",
 		f.name, f.show(f.base), f.show(f.peak), f.show(f.end), f.show(f.most))
 }
 

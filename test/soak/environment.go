@@ -33,7 +33,7 @@ type environment struct {
 	entries  int                 // transitions in the stored records; negative until they have been counted
 }
 
-// The pools are full from the start, so each additional connection is a leak.
+// pool makes Kasse fill its connection pools at the start, so that each additional connection is a leak.
 const pool = "?pool_size=20&min_idle_conns=20"
 
 // answerWithin is the client's timeout. Long polls last 25 s at most.
@@ -95,7 +95,7 @@ func (env *environment) settings() map[string]string {
 func (env *environment) webhookRefused(status int, err error) {
 	env.stats.record("a webhook", status, err, env.Context().Err() != nil)
 	if err == nil && status < 500 {
-		env.stats.addProblem("a webhook was answered %d", status)
+		env.stats.addProblem("a webhook was answered with %d", status)
 	}
 }
 
@@ -109,7 +109,7 @@ func (env *environment) webhookAccepted(body, outcome string) {
 	case outcome == "applied" || outcome == "unchanged":
 	case err == nil && outcome == "ignored" && !strings.HasPrefix(e.Type, "payment_intent."):
 	default:
-		env.stats.addProblem("%s %s of ours was %s", e.Type, e.ID, outcome)
+		env.stats.addProblem("%s %s of an own payment was %s", e.Type, e.ID, outcome)
 	}
 }
 
@@ -128,7 +128,7 @@ func (env *environment) request(
 	pattern, _, _ := strings.Cut(path, "?")
 	env.stats.record(method+" "+pattern, a.Status, err, ctx.Err() != nil)
 	if err == nil && a.Status >= 500 {
-		err = fmt.Errorf("%s %s was answered %d", method, pattern, a.Status)
+		err = fmt.Errorf("%s %s was answered with %d", method, pattern, a.Status)
 	}
 	return a, err
 }

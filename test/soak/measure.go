@@ -33,9 +33,8 @@ func (env *environment) measure(ctx context.Context) (reading, error) {
 // shown maps Prometheus metrics, without their labels, to lines of the table.
 var shown = map[string]string{
 	"go_goroutines": goroutines, "process_open_fds": openFiles, "process_resident_memory_bytes": resident,
-	"go_memstats_heap_inuse_bytes": heap,
-	"kasse_waiters":                waiters, "go_gc_duration_seconds_count": collections,
-	"kasse_redis_cache_views": views,
+	"go_memstats_heap_inuse_bytes": heap, "go_gc_duration_seconds_count": collections,
+	"kasse_waiters": waiters, "kasse_redis_cache_views": views,
 }
 
 // addMetrics parses Prometheus's text format.
@@ -154,7 +153,7 @@ const (
 func (env *environment) watch(ctx context.Context, out io.Writer, do func()) reading {
 	peak, done, began := reading{}, make(chan struct{}), time.Now()
 	go func() { defer close(done); do() }()
-	for looks := 1; ; looks++ {
+	for count := 1; ; count++ {
 		select {
 		case <-done:
 			return peak
@@ -168,7 +167,7 @@ func (env *environment) watch(ctx context.Context, out io.Writer, do func()) rea
 			continue
 		}
 		peak.keepMax(r)
-		if looks%printEvery == 0 {
+		if count%printEvery == 0 {
 			b := &env.stats
 			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d canceled %3d failed  %4.0f goroutines %4.0f files "+
 				"%5.1f MB\n",
@@ -181,8 +180,8 @@ func (env *environment) watch(ctx context.Context, out io.Writer, do func()) rea
 const (
 	restEvery = 50 * time.Millisecond // between measurements of an idle server
 	// Garbage collections during a measurement: the first finds garbage, the second frees it.
-	collectEach = 2
-	leastLooks  = 20
+	collectEach     = 2
+	minMeasurements = 20 // after the collections
 )
 
 // measureIdle measures the idle server until its garbage has been collected. The scrapes themselves trigger
@@ -193,7 +192,7 @@ func (env *environment) measureIdle(ctx context.Context) (reading, error) {
 		return nil, err
 	}
 	lowest := reading{}
-	for looks := 0; looks < leastLooks; {
+	for count := 0; count < minMeasurements; {
 		if !wait.Pause(ctx, restEvery) {
 			return nil, ctx.Err()
 		}
@@ -203,7 +202,7 @@ func (env *environment) measureIdle(ctx context.Context) (reading, error) {
 		}
 		if r[collections] >= first[collections]+collectEach {
 			lowest.keepMin(r)
-			looks++
+			count++
 		}
 	}
 	return lowest, nil

@@ -41,13 +41,13 @@ func (env *environment) review(ctx context.Context) error {
 	}
 	for id := range env.feedReader.seen {
 		if !pushed[id] {
-			env.stats.addProblem("%s is in the feed, and was not pushed", id)
+			env.stats.addProblem("%s is in the feed and was not pushed", id)
 		}
 	}
 	return nil
 }
 
-const reviewers = 8
+const reviewers = 8 // status reads in parallel
 
 // reviewStates compares every order with the state after its last step.
 func (env *environment) reviewStates(ctx context.Context) {
@@ -73,7 +73,7 @@ func (env *environment) reviewState(ctx context.Context, h testenv.OrderPlan) er
 	}
 	var v testenv.View
 	if err := json.Unmarshal(a.Body, &v); err != nil || a.Status != http.StatusOK {
-		return fmt.Errorf("a status was answered %d %s", a.Status, a.Body)
+		return fmt.Errorf("the status read was answered with %d %s", a.Status, a.Body)
 	}
 	if want := h.End(payment); !sameView(v, want) {
 		return fmt.Errorf("shown is %+v, want %+v", v, want)

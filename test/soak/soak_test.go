@@ -22,11 +22,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const leaked = 200
+const leaked = 200 // connections and keys
 
 // TestLeaksAreFound: a leak of each kind is found and named, and nothing else is reported.
 func TestLeaksAreFound(t *testing.T) {
-	if err := testenv.OpenSources("../.."); err != nil { // otherwise the build cache returns an old result
+	if err := testenv.OpenSources("../.."); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -47,14 +47,14 @@ func TestLeaksAreFound(t *testing.T) {
 	found := strings.Split(err.Error(), "\n")
 	wanted := []string{
 		"goroutines did not return", "open files did not return", "Redis connections did not return",
-		"limiter keys: there are 200, and there should be 0", "shown is",
+		"limiter keys: 200, want 0", "shown is",
 	}
 	if len(found) != len(wanted) {
 		t.Errorf("%d problems, want %d", len(found), len(wanted))
 	}
 	for i, problem := range found[:min(len(found), len(wanted))] {
 		if !strings.Contains(problem, wanted[i]) {
-			t.Errorf("%q is not %q", problem, wanted[i])
+			t.Errorf("the problem is %q, want %q", problem, wanted[i])
 		}
 	}
 }
@@ -111,42 +111,42 @@ func falsify(ctx context.Context, client *redis.Client, id string) error {
 }
 
 func TestCompare(t *testing.T) {
-	calm, now := reading{}, expected{orders: 500, running: 40, entries: 1200}
+	idle, now := reading{}, expected{orders: 500, running: 40, entries: 1200}
 	for _, r := range rules {
-		calm[r.name] = 30
+		idle[r.name] = 30
 		if r.exact != nil {
-			calm[r.name] = r.exact(now)
+			idle[r.name] = r.exact(now)
 		}
 		if r.bytes {
-			calm[r.name] = 40 * mega
+			idle[r.name] = 40 * mega
 		}
 	}
-	if all := problems(compare(calm, calm, calm, now)); len(all) > 0 {
+	if all := problems(compare(idle, idle, idle, now)); len(all) > 0 {
 		t.Errorf("without a change: %v", all)
 	}
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
-			for what, by := range map[string]float64{"a leak": 200, "a leak of one for an order": 500} {
+			for what, by := range map[string]float64{"a leak": 200, "a leak of one per order": 500} {
 				switch {
 				case r.bytes:
 					by *= 512 << 10
 				case r.name == views: // some views stay cached
 					by += mostViews
 				}
-				expectProblem(t, what, compare(calm, calm, calm.with(r.name, calm[r.name]+by), now), r.name)
+				expectProblem(t, what, compare(idle, idle, idle.with(r.name, idle[r.name]+by), now), r.name)
 			}
-			if r.exact != nil && calm[r.name] > 0 {
-				expectProblem(t, "one too few", compare(calm, calm, calm.with(r.name, calm[r.name]-1), now), r.name)
+			if r.exact != nil && idle[r.name] > 0 {
+				expectProblem(t, "one too few", compare(idle, idle, idle.with(r.name, idle[r.name]-1), now), r.name)
 			}
 			if r.exact == nil {
-				slack := calm.with(r.name, calm[r.name]*r.factor+r.slack)
-				if all := problems(compare(calm, calm, slack, now)); len(all) > 0 {
+				slack := idle.with(r.name, idle[r.name]*r.factor+r.slack)
+				if all := problems(compare(idle, idle, slack, now)); len(all) > 0 {
 					t.Errorf("within the slack: %v", all)
 				}
 			}
-			gone := calm.with(r.name, 0)
+			gone := idle.with(r.name, 0)
 			delete(gone, r.name)
-			expectProblem(t, "not measured", compare(calm, calm, gone, now), r.name)
+			expectProblem(t, "not measured", compare(idle, idle, gone, now), r.name)
 		})
 	}
 }
@@ -158,8 +158,8 @@ func TestCompareViews(t *testing.T) {
 		heap float64
 		fits bool
 	}{
-		"of the views": {heap: 75 * mega, fits: true},
-		"of more":      {heap: 93 * mega},
+		"memory of the views":    {heap: 75 * mega, fits: true},
+		"more memory than views": {heap: 93 * mega},
 	} {
 		t.Run(name, func(t *testing.T) {
 			figures := compare(base, base, reading{heap: test.heap, views: 10_100}, expected{})

@@ -27,7 +27,7 @@ func (b *stats) record(what string, status int, err error, canceled bool) {
 		b.addProblem("%s was not answered: %v", what, err)
 	case status >= 500:
 		b.failed.Add(1)
-		b.addProblem("%s was answered %d", what, status)
+		b.addProblem("%s was answered with %d", what, status)
 	default:
 		b.responses.Add(1)
 	}
