@@ -88,18 +88,18 @@ const (
 // isServiceKey reports whether the text has the shape of a service key.
 func isServiceKey(text string) bool {
 	rest, found := strings.CutPrefix(text, "ksk_")
-	return found && payment.Made(rest, 32, len(rest), "_-")
+	return found && payment.ConsistsOf(rest, 32, len(rest), "_-")
 }
 
 // isJWT reports whether the text has the shape of a JWT.
 func isJWT(text string) bool {
 	return strings.Count(text, ".") == 2 && !strings.Contains(text, "..") && !strings.HasPrefix(text, ".") &&
 		!strings.HasSuffix(text, ".") &&
-		payment.Made(text, 5, len(text), "_-.")
+		payment.ConsistsOf(text, 5, len(text), "_-.")
 }
 
-// authenticate distinguishes credentials by their shape, and notes the caller. Two headers are none: proxies
-// would choose.
+// authenticate distinguishes credentials by their shape, and notes the caller. Several Authorization headers are
+// rejected: proxies disagree on which one wins.
 func (a *api) authenticate(r *http.Request, x *requestInfo) error {
 	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {

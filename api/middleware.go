@@ -39,7 +39,7 @@ type contextWithInfo struct {
 // infoOf returns what is known of the request; identify has put it there.
 func infoOf(c echo.Context) *requestInfo { return &c.(*contextWithInfo).requestInfo }
 
-func isRequestID(text string) bool { return payment.Made(text, 1, 64, "._-") }
+func isRequestID(text string) bool { return payment.ConsistsOf(text, 1, 64, "._-") }
 
 // identify sets the request's id, the caller's own if it is valid, and the headers of every response.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {

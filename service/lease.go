@@ -34,7 +34,7 @@ func retryOrderChange[T any](
 	defer cancel()
 	changed, stop := s.orders.WatchOrder(id)
 	defer stop()
-	patience, cancel := context.WithTimeout(ctx, busyWait)
+	waitCtx, cancel := context.WithTimeout(ctx, busyWait)
 	defer cancel()
 	var none T
 	for steps := 0; steps < mostSteps; {
@@ -51,9 +51,9 @@ func retryOrderChange[T any](
 		select {
 		case <-changed:
 		case <-time.After(busyPoll):
-		case <-patience.Done():
+		case <-waitCtx.Done():
 		}
-		if patience.Err() != nil {
+		if waitCtx.Err() != nil {
 			return none, inProgress()
 		}
 	}

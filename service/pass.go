@@ -79,7 +79,7 @@ func (s *Service) reconcileFrom(ctx context.Context, from time.Time, t *Tally) e
 	if done.IsZero() || !from.After(done) { // otherwise the next pass must cover the gap
 		err = s.catchUps.SaveCatchUp(ctx, now)
 	}
-	return errors.Join(err, s.sweep(ctx, t), s.markDoubts(ctx, t), s.readMarked(ctx, t))
+	return errors.Join(err, s.sweep(ctx, t), s.markUncertain(ctx, t), s.readMarked(ctx, t))
 }
 
 // passCommand is a command that waits for its pass.

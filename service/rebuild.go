@@ -95,43 +95,58 @@ func (s *Service) listOrders(
 	return orders, s.dateSuccesses(ctx, orders)
 }
 
-// dateSuccesses finds the success time of payments whose order has another success, since the first success
-// wins. A charge may be older than its success, by days for bank debits, so the event's time is better.
+// dateSuccesses corrects the success times of payments whose order has another success, since the first
+// success wins. A charge may be older than its success, by days for bank debits, so the event's time is better.
 func (s *Service) dateSuccesses(ctx context.Context, orders map[payment.OrderID][]payment.Listed) error {
-	at := map[payment.ID]int64{}
-	oldest := time.Time{}
+	competing, oldest := competingSuccesses(orders)
+	if len(competing) == 0 {
+		return nil
+	}
+	dates, err := s.successEvents(ctx, competing, oldest)
+	for _, payments := range orders {
+		for i := range payments {
+			if at, found := dates[payments[i].ID]; found {
+				payments[i].Succeeded = at
+			}
+		}
+	}
+	return err
+}
+
+// competingSuccesses returns the successful payments of orders with several successes, and the creation of the
+// oldest.
+func competingSuccesses(
+	orders map[payment.OrderID][]payment.Listed,
+) (competing map[payment.ID]bool, oldest time.Time) {
+	competing = map[payment.ID]bool{}
 	for _, payments := range orders {
 		won := slices.DeleteFunc(slices.Clone(payments), func(p payment.Listed) bool { return p.Succeeded == 0 })
 		if len(won) < 2 {
 			continue
 		}
 		for _, p := range won {
-			at[p.ID] = p.Succeeded
-			if made := time.Unix(p.Created, 0); oldest.IsZero() || made.Before(oldest) {
-				oldest = made
+			competing[p.ID] = true
+			if created := time.Unix(p.Created, 0); oldest.IsZero() || created.Before(oldest) {
+				oldest = created
 			}
 		}
 	}
-	if len(at) == 0 {
-		return nil
-	}
-	err := readList(ctx, s, s.stripe.ListSuccesses, oldest, func(e payment.StripeEvent) error {
-		if e.Intent == nil {
-			return nil
-		}
-		if _, asked := at[e.Intent.ID]; asked && e.Intent.Status == payment.Succeeded {
-			at[e.Intent.ID] = e.Created
+	return competing, oldest
+}
+
+// successEvents returns the times of the payments' successes, in Unix seconds, from Stripe's events since a time.
+// Stripe does not list a success whose event is older than 30 days.
+func (s *Service) successEvents(
+	ctx context.Context, ids map[payment.ID]bool, since time.Time,
+) (map[payment.ID]int64, error) {
+	dates := map[payment.ID]int64{}
+	err := readList(ctx, s, s.stripe.ListSuccesses, since, func(e payment.StripeEvent) error {
+		if e.Intent != nil && ids[e.Intent.ID] && e.Intent.Status == payment.Succeeded {
+			dates[e.Intent.ID] = e.Created
 		}
 		return nil
 	})
-	for _, payments := range orders {
-		for i := range payments {
-			if known, asked := at[payments[i].ID]; asked {
-				payments[i].Succeeded = known
-			}
-		}
-	}
-	return err
+	return dates, err
 }
 
 // listReturned lists the payments with refunds or disputes, which a list of payments does not show.

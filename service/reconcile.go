@@ -33,7 +33,7 @@ const (
 
 // The lease of the background work.
 const (
-	netsLease  = "nets"
+	netsLease  = "tasks"
 	leaseLasts = 30 * time.Second
 	leaseRenew = 10 * time.Second
 	leaseRetry = 3 * time.Second
@@ -46,11 +46,11 @@ var (
 	errLeaseLost = errors.New("the lease was lost")
 )
 
-// Reconcile runs the nets until the context ends: catch-up, sweep and restore queue. One replica runs them at
+// Reconcile runs the tasks until the context ends: catch-up, sweep and restore queue. One replica runs them at
 // a time; another takes over when it ends or dies.
 func (s *Service) Reconcile(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := s.exclusively(ctx, ownerServer, s.runNets)
+		err := s.exclusively(ctx, ownerServer, s.runBackgroundTasks)
 		if err != nil && !errors.Is(err, errLeaseHeld) && ctx.Err() == nil {
 			s.Logger.WarnContext(ctx, "background tasks: catch-up and sweep could not run, retrying", "error", err)
 		}
@@ -107,16 +107,16 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 	}
 }
 
-// runNets runs all nets until the context ends.
-func (s *Service) runNets(ctx context.Context) error {
+// runBackgroundTasks runs all background tasks until the context ends.
+func (s *Service) runBackgroundTasks(ctx context.Context) error {
 	s.Logger.InfoContext(ctx, "background tasks: this replica runs catch-up and sweep")
-	var nets errgroup.Group
-	nets.Go(func() error { s.repeat(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
-	nets.Go(func() error { s.repeat(ctx, "restore", restoreEvery, s.restoreNext); return nil })
-	nets.Go(func() error { s.repeat(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
-	nets.Go(func() error { s.pruneIndex(ctx); return nil })
-	nets.Go(func() error { s.servePasses(ctx); return nil })
-	return nets.Wait()
+	var tasks errgroup.Group
+	tasks.Go(func() error { s.repeat(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
+	tasks.Go(func() error { s.repeat(ctx, "restore", restoreEvery, s.restoreNext); return nil })
+	tasks.Go(func() error { s.repeat(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
+	tasks.Go(func() error { s.pruneIndex(ctx); return nil })
+	tasks.Go(func() error { s.servePasses(ctx); return nil })
+	return tasks.Wait()
 }
 
 func (s *Service) sweepOnce(ctx context.Context) error {
@@ -149,22 +149,22 @@ const leaseWait = 10 * time.Second
 
 // waitExclusively is exclusively with a wait for the lease, since its holder may be about to end.
 func (s *Service) waitExclusively(ctx context.Context, kind string, work func(context.Context) error) error {
-	patience, cancel := context.WithTimeout(ctx, leaseWait)
+	waitCtx, cancel := context.WithTimeout(ctx, leaseWait)
 	defer cancel()
 	for {
 		err := s.exclusively(ctx, kind, work)
 		if !errors.Is(err, errLeaseHeld) {
 			return err
 		}
-		if pause(patience, leasePoll); patience.Err() != nil {
+		if pause(waitCtx, leasePoll); waitCtx.Err() != nil {
 			return errors.Join(ctx.Err(), errLeaseHeld)
 		}
 	}
 }
 
-// markDoubts marks the uncertain payments, including those that a worker has claimed and may not have read
+// markUncertain marks the uncertain payments, including those that a worker has claimed and may not have read
 // yet.
-func (s *Service) markDoubts(ctx context.Context, t *Tally) error {
+func (s *Service) markUncertain(ctx context.Context, t *Tally) error {
 	taken, err := s.sweeps.ReadsWithin(ctx, readHide)
 	if err != nil {
 		return err

@@ -68,8 +68,8 @@ func sum(counts []*redis.IntCmd) (total int64) {
 
 // Memory is the memory that a master uses, and its limit.
 type Memory struct {
-	Address    string
-	Used, Most int64 // bytes; Most is 0 without a limit
+	Address        string
+	Used, MaxBytes int64 // MaxBytes is 0 without a limit
 }
 
 // LoadMemory returns the memory of every master. One that does not answer is left out.

@@ -32,8 +32,11 @@ const (
 //
 // A kept view goes through these states:
 //
-//	reading ── tracked by Redis, nothing changed ──> kept ── changed, forgotten, old, connection closed ──> gone
-//	   └────── not tracked, overlapped, or changed meanwhile ──> gone
+//	reading ── tracked, not forgotten meanwhile ──> kept ── changed, forgotten, old, connection closed ──> gone
+//	   └────── untracked, uncertain or forgotten ──> gone
+//
+// A read is uncertain if Redis has reported a change of its key meanwhile, or if it overlaps another read of the
+// key: a tracking confirmation cannot be attributed to either.
 type cache struct {
 	now    func() time.Time
 	seed   maphash.Seed
@@ -72,15 +75,22 @@ type cacheShard struct {
 type reading struct {
 	generation int       // of the shard, when the read began
 	until      time.Time // that the view may be kept
-	overlapped bool      // another read was in flight: a tracking confirmation cannot be attributed to either
-	tracked    bool      // this server reports changes of the key on this connection
-	server     serverNumber
-	connection uint64
-	changed    bool // Redis has reported a change
+	state      readState
+	server     serverNumber // of tracked
+	connection uint64       // of tracked
 	done       chan struct{}
 	view       payment.StoredView
 	err        error
 }
+
+// readState decides whether the view of a read is kept: only tracked ones are.
+type readState int
+
+const (
+	untracked readState = iota // Redis has not confirmed that it reports changes of the key
+	tracked                    // the server reports them on the connection, and has reported none
+	uncertain                  // final: overlapped or changed
+)
 
 type keptView struct {
 	field      string // of the payment
@@ -160,7 +170,10 @@ func (s *cacheShard) begin(key viewKey, until time.Time) (r *reading, first bool
 	if other != nil && other.generation == s.generation {
 		return other, false
 	}
-	r = &reading{generation: s.generation, until: until, overlapped: other != nil, done: make(chan struct{})}
+	r = &reading{generation: s.generation, until: until, done: make(chan struct{})}
+	if other != nil {
+		r.state = uncertain
+	}
 	s.reading[key] = r
 	return r, true
 }
@@ -172,8 +185,8 @@ func (s *cacheShard) end(key viewKey, r *reading) {
 	if s.reading[key] == r {
 		delete(s.reading, key)
 	}
-	certain := r.tracked && !r.overlapped && !r.changed && r.generation == s.generation
-	if r.err == nil && certain && len(r.view.View) <= largestView {
+	current := r.state == tracked && r.generation == s.generation
+	if r.err == nil && current && len(r.view.View) <= largestView {
 		s.makeRoom()
 		r.view.Public = payment.PublicPart(r.view.View)
 		s.keep(key, keptView{key.field, r.view, r.until, r.server, r.connection})

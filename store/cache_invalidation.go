@@ -36,7 +36,7 @@ func (c *cache) Reserve(question string, names []string) (token uint64, shouldFe
 	if _, field, isView := strings.Cut(question, "\r\n"+recordPrefix); isView {
 		id, _, _ := strings.Cut(field, "\r\n") // the command in Redis's protocol
 		key = viewKey{ours(names[0]), recordPrefix + id}
-		c.setTracked(key, false, 0, 0)
+		c.setState(key, untracked, 0, 0)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,26 +52,27 @@ func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool 
 }
 
 func (c *cache) fulfilled(token uint64, server serverNumber, connection uint64) {
-	c.setTracked(c.answered(token), true, server, connection)
+	c.setState(c.takeKey(token), tracked, server, connection)
 }
 
-// setTracked notes whether Redis reports changes of a view that is being read.
-func (c *cache) setTracked(key viewKey, tracked bool, server serverNumber, connection uint64) {
+// setState sets the state of a read that is in flight, unless it is uncertain.
+func (c *cache) setState(key viewKey, state readState, server serverNumber, connection uint64) {
 	s := c.shard(key.order)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.reading[key]; r != nil {
-		r.tracked, r.server, r.connection = tracked, server, connection
+	if r := s.reading[key]; r != nil && r.state != uncertain {
+		r.state, r.server, r.connection = state, server, connection
 	}
 }
 
 // Cancel is called when no reply has arrived, or Redis does not report changes of its key.
 func (c *cache) Cancel(_ string, token uint64) bool {
-	c.answered(token)
+	c.takeKey(token)
 	return true
 }
 
-func (c *cache) answered(token uint64) viewKey {
+// takeKey returns the view that go-redis reads under the token, and removes the token.
+func (c *cache) takeKey(token uint64) viewKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.asked[token]
@@ -88,7 +89,9 @@ func (c *cache) DeleteByRedisKey(name string) int {
 	defer s.mu.Unlock()
 	s.drop(order)
 	for key, r := range s.reading {
-		r.changed = r.changed || key.order == order
+		if key.order == order {
+			r.state = uncertain
+		}
 	}
 	return 1
 }
@@ -116,7 +119,9 @@ func (s *cacheShard) forgetConnection(connection uint64) {
 		}
 	}
 	for _, r := range s.reading {
-		r.tracked = r.tracked && r.connection != connection
+		if r.state == tracked && r.connection == connection {
+			r.state = untracked
+		}
 	}
 }
 

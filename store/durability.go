@@ -43,7 +43,7 @@ func Judge(servers []Server, waitReplicas int) Durability {
 	for _, s := range servers {
 		d.Flaws = append(d.Flaws, s.flaws()...)
 		replicas = max(replicas, s.Replicas)
-		if !s.Away {
+		if !s.Unreachable {
 			worst = min(worst, s.keeps())
 		}
 	}
@@ -91,7 +91,7 @@ func (s Server) flaws() (flaws []string) {
 			flaws = append(flaws, s.String()+" "+fmt.Sprintf(format, args...))
 		}
 	}
-	if s.Away {
+	if s.Unreachable {
 		flaw(true, "does not answer: make sure that it runs, and that this machine can reach it")
 		return flaws
 	}

@@ -52,7 +52,7 @@ func TestDurability(t *testing.T) {
 				t.Fatalf("got %v, %v", servers, err)
 			}
 			s := servers[0]
-			if s.Kind != "standalone" || !strings.HasPrefix(s.Version, "7.") || s.Used == 0 || s.Most != 0 ||
+			if s.Kind != "standalone" || !strings.HasPrefix(s.Version, "7.") || s.Used == 0 || s.MaxBytes != 0 ||
 				s.Failing != "" {
 				t.Errorf("got %+v", s)
 			}

@@ -18,7 +18,7 @@ import (
 // settings stay unknown.
 type Server struct {
 	Address      string
-	Away         bool // other servers name it, but it did not answer; the other fields are then empty
+	Unreachable  bool // other servers name it, but it did not answer; the other fields are then empty
 	Replica      bool
 	Kind         string // standalone, cluster or sentinel
 	Version      string // as 7.0.15
@@ -28,7 +28,7 @@ type Server struct {
 	Failing      string // the last of its own jobs that failed; empty: all is well
 	Eviction     string // maxmemory-policy
 	Used         int64  // bytes
-	Most         int64  // bytes, maxmemory; 0: no limit
+	MaxBytes     int64  // maxmemory; 0: no limit
 	Replicas     int    // replicas in sync with it
 	ClusterState string // ok or fail, of a cluster
 
@@ -129,7 +129,7 @@ func inspectCluster(ctx context.Context, client *redis.ClusterClient) ([]Server,
 		ctx, cancel := context.WithTimeout(ctx, inspectBound)
 		defer cancel()
 		server, _, err := inspect(ctx, node)
-		server.Away, server.Address = err != nil, node.Options().Addr
+		server.Unreachable, server.Address = err != nil, node.Options().Addr
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, server)
@@ -157,7 +157,7 @@ func inspectSentinels(ctx context.Context, client redis.UniversalClient, url str
 			server, _, err := inspect(ctx, c)
 			return server, err
 		})
-		server.Away, server.Address = err != nil, address
+		server.Unreachable, server.Address = err != nil, address
 		all = append(all, server)
 	}
 	return all, nil
@@ -174,7 +174,7 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 	s := Server{
 		Kind: fields["redis_mode"], Version: fields["redis_version"], Replica: fields["role"] == "slave",
 		AOF: fields["aof_enabled"] == "1", Eviction: fields["maxmemory_policy"],
-		Used: integer(fields["used_memory"]), Most: integer(fields["maxmemory"]),
+		Used: integer(fields["used_memory"]), MaxBytes: integer(fields["maxmemory"]),
 	}
 	if at := integer(fields["server_time_usec"]); at > 0 {
 		s.Ahead = aheadOf(began, time.UnixMicro(at))

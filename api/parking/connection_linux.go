@@ -123,7 +123,7 @@ func (c *connection) send(text []byte) (goesOn bool) {
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		c.leave()
-		go c.finish(newConn(c.fd, c.early, c.local, c.remote), text[n:])
+		go c.finish(newNetConn(c.fd, c.early, c.local, c.remote), text[n:])
 		return true
 	case err != nil || c.closes:
 		c.close()
@@ -242,7 +242,7 @@ func (c *connection) close() {
 // giveBack returns the connection to http.Server for the next request. The caller holds the lock.
 func (c *connection) giveBack() {
 	c.leave()
-	go c.parker.serve(newConn(c.fd, c.early, c.local, c.remote))
+	go c.parker.serve(newNetConn(c.fd, c.early, c.local, c.remote))
 }
 
 // serve passes a connection to the listener, or closes it if the listener has ended.

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// demoPatience limits a step, and the start. Simulated webhooks arrive at once: only what is broken takes so long.
-const demoPatience = 20 * time.Second
+// demoTimeout limits a step, and the start. Simulated webhooks arrive at once: only what is broken takes so long.
+const demoTimeout = 20 * time.Second
 
 // demo plays two orders: one customer pays at once, another is declined and pays at the second try.
 func (w *stack) demo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*demoPatience)
+	ctx, cancel := context.WithTimeout(ctx, 3*demoTimeout)
 	defer cancel()
 	d := &player{stack: w}
 	d.step(ctx, "a customer with a saved card", d.customer)
@@ -122,7 +122,7 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 // poll polls with the client secret, as the return page does, until the wanted state. From the second request
 // on it uses ?wait.
 func (d *player) poll(ctx context.Context, want string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	var seen status
 	for polls := 1; ; polls++ {

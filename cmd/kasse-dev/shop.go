@@ -60,7 +60,7 @@ func (s *shop) handler() (http.Handler, error) {
 	mux.HandleFunc("POST /api/orders/{order}/token", s.owned(s.mintToken))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.setSecurityHeaders(w.Header())
-		s.log.InfoContext(r.Context(), "shop", "method", r.Method, "path", r.URL.Path)
+		s.log.InfoContext(r.Context(), "shop: request", "method", r.Method, "path", r.URL.Path)
 		mux.ServeHTTP(w, r)
 	}), nil
 }
@@ -156,6 +156,6 @@ func (s *shop) mintToken(w http.ResponseWriter, r *http.Request, o order) {
 
 // fail answers the page after an internal error.
 func (s *shop) fail(w http.ResponseWriter, r *http.Request, err error) {
-	s.log.WarnContext(r.Context(), "shop", "path", r.URL.Path, "error", err)
+	s.log.WarnContext(r.Context(), "shop: a call failed, answering 502", "path", r.URL.Path, "error", err)
 	console.Refuse(w, http.StatusBadGateway, "The shop could not reach its services.")
 }

@@ -197,7 +197,7 @@ func configure(settings map[string]string) (app.Config, error) {
 }
 
 func (w *stack) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	for {
 		if response, err := get(ctx, w.admin+"/readyz"); err == nil && response == http.StatusOK {

@@ -20,18 +20,18 @@ func (id CustomerID) Valid() bool { return stripeID(string(id), "cus_") }
 
 func stripeID(id, prefix string) bool {
 	rest, found := strings.CutPrefix(id, prefix)
-	return found && Made(rest, 1, 250, "_")
+	return found && ConsistsOf(rest, 1, 250, "_")
 }
 
 // Valid reports whether the id has the shape the contract gives to orders.
 func (id OrderID) Valid() bool {
-	return Made(string(id), 1, 64, "._:-") && !strings.ContainsRune("._:-", rune(id[0]))
+	return ConsistsOf(string(id), 1, 64, "._:-") && !strings.ContainsRune("._:-", rune(id[0]))
 }
 
-// Made reports whether a text consists of ASCII letters, digits and the given other characters, within the
+// ConsistsOf reports whether a text consists of ASCII letters, digits and the given other characters, within the
 // length bounds. It runs for every request, where a regular expression would take longer than everything
 // else.
-func Made(text string, least, most int, others string) bool {
+func ConsistsOf(text string, least, most int, others string) bool {
 	if len(text) < least || len(text) > most {
 		return false
 	}

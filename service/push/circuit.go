@@ -104,8 +104,8 @@ func (w *endpointWorker) followCircuit(c Circuit, now time.Time) {
 
 // probe sends one delivery to an endpoint whose circuit is open, when a probe is due and no request
 // is under way.
-func (w *endpointWorker) probe(ctx, requests context.Context) {
-	if !w.circuit.open.Load() || w.disabled.Load() || ctx.Err() != nil || w.now().Before(w.circuit.nextProbe()) {
+func (w *endpointWorker) probe(stopCtx, deliverCtx context.Context) {
+	if !w.circuit.open.Load() || w.disabled.Load() || stopCtx.Err() != nil || w.now().Before(w.circuit.nextProbe()) {
 		return
 	}
 	candidates := false
@@ -118,7 +118,7 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 	if !candidates {
 		return
 	}
-	taken, next, err := w.outbox.ClaimProbe(ctx, w.id, probeWithin)
+	taken, next, err := w.outbox.ClaimProbe(stopCtx, w.id, probeWithin)
 	w.circuit.probeIn(w.now(), max(next, probeGap))
 	if err != nil || !taken {
 		return
@@ -126,11 +126,11 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 	for range w.queues {
 		w.circuit.number++
 		n := w.circuit.number % len(w.queues)
-		if w.queues[n].mayProbe() && w.claimProbe(ctx, requests, n) {
+		if w.queues[n].mayProbe() && w.claimProbe(stopCtx, deliverCtx, n) {
 			return
 		}
 	}
-	w.delayProbe(ctx, 0)
+	w.delayProbe(stopCtx, 0)
 }
 
 func (w *endpointWorker) delayProbe(ctx context.Context, notBefore time.Duration) {
@@ -147,14 +147,14 @@ func (w *endpointWorker) delayProbe(ctx context.Context, notBefore time.Duration
 func (q *partitionQueue) mayProbe() bool { return q.elsewhere.IsZero() && (q.candidate || q.appended) }
 
 // claimProbe claims one delivery of a partition and starts it. It reports whether there was one.
-func (w *endpointWorker) claimProbe(ctx, requests context.Context, n int) bool {
+func (w *endpointWorker) claimProbe(stopCtx, deliverCtx context.Context, n int) bool {
 	q := w.queues[n]
-	share := Share{Partition: n, Probe: w.circuit.number}
-	work := w.outbox.ClaimPushes(ctx, Claim{Endpoint: w.id, Owner: w.owner, Lease: lease, Shares: []Share{share}})[0]
+	shares := []Share{{Partition: n, Probe: w.circuit.number}}
+	work := w.outbox.ClaimPushes(stopCtx, Claim{Endpoint: w.id, Owner: w.owner, Lease: lease, Shares: shares})[0]
 	for i := range work.Deliveries {
 		work.Deliveries[i].Probe = true
 	}
-	w.start(ctx, requests, q, work.Deliveries)
+	w.start(stopCtx, deliverCtx, q, work.Deliveries)
 	first, retries := q.held()
 	q.observe(work, w.now())
 	return first+retries > 0

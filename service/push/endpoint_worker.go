@@ -58,35 +58,40 @@ func newEndpointWorker(r *Relay, d Destination) *endpointWorker {
 	return w
 }
 
-// run claims and delivers until the context ends.
-func (w *endpointWorker) run(ctx context.Context) {
-	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
+// run claims and delivers until stopCtx ends. deliverCtx is the context of the requests. The shutdown:
+//
+//  1. stopCtx ends: nothing more is claimed.
+//  2. Requests under way end by themselves, or with deliverCtx after stopGrace.
+//  3. Their results are recorded.
+//  4. The leases are released.
+func (w *endpointWorker) run(stopCtx context.Context) {
+	deliverCtx, cancelRequests := context.WithCancel(context.WithoutCancel(stopCtx))
+	defer cancelRequests()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for ctx.Err() == nil {
+	for stopCtx.Err() == nil {
 		began := w.now()
-		timer.Reset(w.claim(ctx, requests))
+		timer.Reset(w.claim(stopCtx, deliverCtx))
 		select {
-		case <-ctx.Done():
+		case <-stopCtx.Done():
 		case <-w.appended.Hints():
 		case <-w.wake:
 		case <-timer.C:
 		}
-		pause(ctx, claimPause-w.now().Sub(began))
+		pause(stopCtx, claimPause-w.now().Sub(began))
 	}
-	grace := time.AfterFunc(stopGrace, cut)
+	grace := time.AfterFunc(stopGrace, cancelRequests)
 	defer grace.Stop()
 	for _, q := range w.queues {
 		q.running.Wait()
 	}
 	w.recorder.wait()
-	w.release(context.WithoutCancel(ctx))
+	w.release(context.WithoutCancel(stopCtx))
 }
 
 // claim asks the partitions that need it for work and starts it. It returns the pause until the
 // next claim that is due by time.
-func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
+func (w *endpointWorker) claim(stopCtx, deliverCtx context.Context) time.Duration {
 	w.appended.Take(func(partition int) { w.queues[partition].appended = true })
 	now := w.now()
 	poll, renew := !now.Before(w.pollAt), !now.Before(w.renewAt)
@@ -108,9 +113,9 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 		}
 	}
 	if len(c.Shares) > 0 {
-		w.begin(ctx, requests, c)
+		w.begin(stopCtx, deliverCtx, c)
 	}
-	w.probe(ctx, requests)
+	w.probe(stopCtx, deliverCtx)
 	return max(w.nextClaim(now).Sub(w.now()), 0)
 }
 
@@ -169,8 +174,8 @@ func (w *endpointWorker) share(n int, q *partitionQueue, now time.Time) (s Share
 func (w *endpointWorker) heldBack() bool { return w.disabled.Load() || w.circuit.open.Load() }
 
 // begin claims, and starts what was claimed.
-func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
-	works := w.outbox.ClaimPushes(ctx, c)
+func (w *endpointWorker) begin(stopCtx, deliverCtx context.Context, c Claim) {
+	works := w.outbox.ClaimPushes(stopCtx, c)
 	now := w.now()
 	r := claimReport{disabled: w.disabled.Load()}
 	for i, share := range c.Shares {
@@ -179,13 +184,13 @@ func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
 		if work.OwnedElsewhere > 0 {
 			q.abandon()
 		}
-		w.start(ctx, requests, q, work.Deliveries)
+		w.start(stopCtx, deliverCtx, q, work.Deliveries)
 		q.observe(work, now)
 		if share.Partition == 0 && work.Err == nil {
 			w.followCircuit(work.Circuit, now)
 		}
 	}
-	w.report(ctx, r)
+	w.report(stopCtx, r)
 }
 
 // observe records what a claim has returned about the partition.
@@ -208,7 +213,7 @@ func (q *partitionQueue) observe(work Work, now time.Time) {
 
 // start queues deliveries and starts a goroutine for each order that has none. Deliveries that the
 // endpoint does not want are finished without a request.
-func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue, all []Delivery) {
+func (w *endpointWorker) start(stopCtx, deliverCtx context.Context, q *partitionQueue, all []Delivery) {
 	wanted := make([]Delivery, 0, len(all))
 	var skipped []Attempt
 	for _, d := range all {
@@ -219,21 +224,20 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 		}
 	}
 	if len(skipped) > 0 {
-		if err := w.outbox.FinishPushes(ctx, w.id, skipped); err != nil {
-			w.log.WarnContext(ctx, "push: could not skip events; they are claimed again", "endpoint",
-				w.destination.Name(),
-				"count", len(skipped), "error", err)
+		if err := w.outbox.FinishPushes(stopCtx, w.id, skipped); err != nil {
+			w.log.WarnContext(stopCtx, "push: could not skip events; they are claimed again",
+				"endpoint", w.destination.Name(), "count", len(skipped), "error", err)
 		}
 	}
 	if len(wanted) == 0 {
 		return
 	}
-	for _, order := range q.add(requests, wanted) {
+	for _, order := range q.add(deliverCtx, wanted) {
 		q.running.Add(1)
 		select {
 		case w.orders <- orderRun{q, order}:
 		default:
-			go w.followOrders(ctx, orderRun{q, order})
+			go w.followOrders(stopCtx, orderRun{q, order})
 		}
 	}
 }

@@ -145,7 +145,7 @@ func (w *processEnv) measured(p *process) {
 		expect(w.t, "delivery", a.status, delivery.status)
 	}
 	wait.Until(w.t, "a catch-up", func() error {
-		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `net="catch-up"`)
+		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `source="catch-up"`)
 		return yet(value > 0)
 	})
 	wait.Until(w.t, "a push", func() error {

@@ -183,7 +183,7 @@ func (b *backlog) ofRedis(ctx context.Context) error {
 	b.show("kasse_redis_clock_ahead_seconds", ahead.Seconds())
 	for _, server := range b.app.store.LoadMemory(ctx) {
 		b.show("kasse_redis_memory_used_bytes", float64(server.Used), server.Address)
-		b.show("kasse_redis_memory_max_bytes", float64(server.Most), server.Address)
+		b.show("kasse_redis_memory_max_bytes", float64(server.MaxBytes), server.Address)
 	}
 	return b.ofEndpoints(ctx)
 }

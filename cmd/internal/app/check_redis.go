@@ -78,7 +78,7 @@ func (c *checkup) tlsMismatch(ctx context.Context, err error) string {
 }
 
 func (c *checkup) server(s store.Server) {
-	if s.Away {
+	if s.Unreachable {
 		return // durability reports it
 	}
 	major, _, _ := strings.Cut(s.Version, ".")
@@ -95,7 +95,7 @@ func (c *checkup) server(s store.Server) {
 			s,
 		)
 	}
-	switch used := percent(s.Used, s.Most); {
+	switch used := percent(s.Used, s.MaxBytes); {
 	case used >= full:
 		c.report(
 			levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, since a full Redis refuses payments",
@@ -182,7 +182,7 @@ const noEviction = "noeviction"
 func (c *checkup) durability(servers []store.Server) {
 	servers = slices.Clone(servers)
 	for i, s := range servers {
-		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
+		if !s.Unreachable && s.Eviction != "" && s.Eviction != noEviction {
 			c.report(levelWrong, aboutRedis, "%s deletes payments when its memory is full (maxmemory-policy %s): "+
 				"set maxmemory-policy %s",
 				s, s.Eviction, noEviction)

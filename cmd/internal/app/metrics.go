@@ -97,7 +97,8 @@ func newMetrics() *metrics {
 	)
 	m.reconciled = m.gauge(
 		"kasse_reconcile_last_success_timestamp_seconds",
-		"When this replica last completed a background task; only the replica that holds the lease advances.", "net",
+		"When this replica last completed a background task; only the replica that holds the lease advances.",
+		"source",
 	)
 	m.pushes = m.counter(
 		"kasse_push_attempts_total",
@@ -111,12 +112,17 @@ func newMetrics() *metrics {
 	m.pushLost = m.counter(
 		"kasse_push_lost_total", "Events that EVENT_RETENTION dropped before they were pushed.", "endpoint",
 	)
+	m.describeProcess()
+	return m
+}
+
+// describeProcess registers the metrics of the build, of Go and of the process.
+func (m *metrics) describeProcess() {
 	build := m.gauge("build_info", "Always 1; the labels name the build.", "version", "revision", "go_version")
 	build.WithLabelValues(buildLabels()...).Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return m
 }
 
 // beginAtZero creates the series of the alerts with 0. Prometheus sees no increase in a series that begins at
@@ -245,8 +251,8 @@ func (m *metrics) StateChanged(from, to payment.State) {
 // Anomaly counts an anomaly.
 func (m *metrics) Anomaly(what service.Anomaly) { m.anomalies.WithLabelValues(string(what)).Inc() }
 
-// Reconciled sets the time of a net's last pass.
-func (m *metrics) Reconciled(net string) { m.reconciled.WithLabelValues(net).SetToCurrentTime() }
+// Reconciled sets the time at which the source was last handled.
+func (m *metrics) Reconciled(source string) { m.reconciled.WithLabelValues(source).SetToCurrentTime() }
 
 // Asked counts one try of a call to Stripe.
 func (m *metrics) CallMade(operation string, status int, took time.Duration) {

@@ -11,11 +11,11 @@ import (
 func (s *Shown) print(out io.Writer) error {
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
-	line("Order %s%s", s.Order, note(s.Foreign, ", a payment that names it but is not one of its attempts"))
+	line("Order %s%s", s.Order, textIf(s.Foreign, ", a payment that names it but is not one of its attempts"))
 	t := s.Terms
 	line("  terms          %s, customer %s%s%s", money(t.Amount, t.Currency), orNone(val(t.Customer)),
 		named("capture", t.CaptureMethod), named("setup_future_usage", t.SetupFutureUsage))
-	line("  current        %s%s%s", orNone(string(val(s.Current))), note(s.Winner != nil, ", which has won it"),
+	line("  current        %s%s%s", orNone(string(val(s.Current))), textIf(s.Winner != nil, ", which has won it"),
 		named("closed:", s.Closed))
 	line("  fulfillable    %s", since(s.FulfillableAt, "never yet"))
 	if s.LockedUntil != nil {
@@ -32,9 +32,9 @@ func (s *Shown) print(out io.Writer) error {
 	for _, step := range s.Timeline {
 		line("  %s  %s", stamp(step.At), step)
 	}
-	line("\nEvents of the stream%s", note(len(s.Events) == 0, ": none (any more)"))
+	line("\nEvents of the stream%s", textIf(len(s.Events) == 0, ": none (any more)"))
 	for _, e := range s.Events {
-		line("  %s  %s  %s%s", stamp(e.CreatedAt), e.Type, e.ID, note(e.Restored, "  restored"))
+		line("  %s  %s  %s%s", stamp(e.CreatedAt), e.Type, e.ID, textIf(e.Restored, "  restored"))
 		for _, d := range e.Deliveries {
 			line("      %s  %s%s%s", d.Endpoint, d.State, named("due", stampOf(d.DueAt)), named("reason:", d.Reason))
 			for _, try := range d.Tries {
@@ -58,7 +58,7 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 		line("\nAttempt %d  %s: not shown yet", a.Attempt, *a.Payment)
 	default:
 		line("\nAttempt %d  %s  %s (Stripe: %s)%s%s", a.Attempt, *a.Payment, *a.State, *a.Status,
-			note(a.Superseded, ", superseded"), note(a.Fulfillable, ", fulfillable"))
+			textIf(a.Superseded, ", superseded"), textIf(a.Fulfillable, ", fulfillable"))
 		if a.HoldReason != nil {
 			line("  held           %s", *a.HoldReason)
 		}
@@ -75,7 +75,7 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 	p := a.Personal
 	line("  personal       metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
 		presence(p.PaymentMethod), presence(p.Receipt), presence(p.Form),
-		note(p.Forgotten, "; forgotten by kasse forget"))
+		textIf(p.Forgotten, "; forgotten by kasse forget"))
 }
 
 // String formats a step.
@@ -126,8 +126,8 @@ func (s *ShownStripe) print(line func(string, ...any)) {
 	}
 }
 
-func note(said bool, text string) string {
-	if said {
+func textIf(shown bool, text string) string {
+	if shown {
 		return text
 	}
 	return ""

@@ -88,9 +88,9 @@ var actions = []action{
 	{"review", unreviewed, onPayment("review", object{"reason": "rule"})},
 	{"approve", reviewed, approve},
 
-	{"lose", anywhere, onPayment("next_events", object{"fate": "lost"})},
-	{"double", anywhere, onPayment("next_events", object{"fate": "doubled"})},
-	{"delay", anywhere, onPayment("next_events", object{"fate": "late", "delay": "10s"})},
+	{"lose", anywhere, onPayment("next_events", object{"delivery": "lost"})},
+	{"double", anywhere, onPayment("next_events", object{"delivery": "doubled"})},
+	{"delay", anywhere, onPayment("next_events", object{"delivery": "late", "delay": "10s"})},
 	{"resend", anywhere, resend},
 	{"thin", anywhere, sendThin},
 }

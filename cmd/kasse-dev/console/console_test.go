@@ -224,7 +224,7 @@ func TestActionsCallTheSimulator(t *testing.T) {
 			"appeal", with(`"dispute":{"id":"dp_1","status":"appeal_needs_response"}`), 200,
 			`POST /disputes/dp_1 {"status":"appeal_under_review"}`,
 		},
-		"late":            {"delay", view, 200, `POST /payments/pi_1/next_events {"delay":"10s","fate":"late"}`},
+		"late":            {"delay", view, 200, `POST /payments/pi_1/next_events {"delay":"10s","delivery":"late"}`},
 		"no event yet":    {"resend", view, 409, ""},
 		"refused":         {"review", view, 404, `POST /payments/pi_1/review {"reason":"rule"}`},
 		"unknown":         {"burn", view, 404, ""},

@@ -40,7 +40,7 @@ type Activity struct {
 	Thin   bool   `json:"thin,omitempty"`
 	Answer string `json:"answer,omitempty"` // first 200 bytes of the endpoint's response
 
-	Plan string `json:"plan,omitempty"` // fate that PlanEvents was given
+	Plan string `json:"plan,omitempty"` // delivery that PlanEvents was given
 }
 
 // activityLogSize is the number of entries that are kept.

@@ -103,8 +103,8 @@ func TestActivityWaits(t *testing.T) {
 func TestPlannedEvents(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pull := b.controller()
-	plan := func(pi, fate, delay string) {
-		body := m{"fate": fate}
+	plan := func(pi, delivery, delay string) {
+		body := m{"delivery": delivery}
 		if delay != "" {
 			body["delay"] = delay
 		}
@@ -156,7 +156,7 @@ func TestPlannedEvents(t *testing.T) {
 	b.arrived()
 	expect(t, "the lost event, sent again", count(lost, failed), 1)
 	pull(404, "POST", "/events/evt_nothing/resend", nil)
-	pull(400, "POST", "/payments/"+lost+"/next_events", m{"fate": "burnt"})
+	pull(400, "POST", "/payments/"+lost+"/next_events", m{"delivery": "burnt"})
 }
 
 func lostEvent(t *testing.T, all []stripesim.Activity) string {

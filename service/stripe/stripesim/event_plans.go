@@ -8,32 +8,32 @@ import (
 
 // eventPlan decides the events of a payment's next change.
 type eventPlan struct {
-	fate   string
-	delay  time.Duration // of a late event
-	change uint64        // number of the change, once it has begun
+	delivery string
+	delay    time.Duration // of a late event
+	change   uint64        // number of the change, once it has begun
 }
 
-// eventFates are the fates for PlanEvents.
-var eventFates = []string{"lost", "doubled", "late"}
+// deliveries are the choices of PlanEvents.
+var deliveries = []string{"lost", "doubled", "late"}
 
 const defaultLateness = 10 * time.Second
 
-// PlanEvents decides the fate of all events of a payment's next change. "lost" delivers none of them, but
+// PlanEvents plans the delivery of all events of a payment's next change. "lost" delivers none of them, but
 // Stripe lists them. "doubled" delivers each twice. "late" delivers them after the delay, 10 s if zero. An
-// empty fate ends the plan.
-func (s *Server) PlanEvents(paymentIntent, fate string, delay time.Duration) error {
+// empty delivery ends the plan.
+func (s *Server) PlanEvents(paymentIntent, delivery string, delay time.Duration) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
-		switch fate {
+		switch delivery {
 		case "":
 			delete(a.eventPlans, pi.ID)
 		case "lost", "doubled", "late":
 			if delay <= 0 {
 				delay = defaultLateness
 			}
-			a.eventPlans[pi.ID] = &eventPlan{fate: fate, delay: delay}
-			a.activity.add(Activity{Kind: "plan", At: a.opts.Now(), PaymentIntent: pi.ID, Plan: fate})
+			a.eventPlans[pi.ID] = &eventPlan{delivery: delivery, delay: delay}
+			a.activity.add(Activity{Kind: "plan", At: a.opts.Now(), PaymentIntent: pi.ID, Plan: delivery})
 		default:
-			return invalid("", "fate", "Invalid fate: %s; must be one of %v", fate, eventFates)
+			return invalid("", "delivery", "Invalid delivery: %s; must be one of %v", delivery, deliveries)
 		}
 		return nil
 	})
@@ -59,7 +59,7 @@ func (a *account) planFor(payment string) eventPlan {
 // dispatch sends an event according to its payment's plan. delay comes from the fault rates.
 func (a *account) dispatch(e *event, delay time.Duration) {
 	plan := a.planFor(e.payment)
-	switch plan.fate {
+	switch plan.delivery {
 	case "lost":
 		e.PendingWebhooks = 0
 		a.activity.add(e.activity("lost", a.opts.Now()))
@@ -100,8 +100,8 @@ func (s *Server) LetPass(d time.Duration) {
 
 type (
 	eventPlanBody struct {
-		Fate  string `json:"fate"` // "lost", "doubled" or "late"; empty ends the plan
-		Delay span   `json:"delay,omitempty"`
+		Delivery string `json:"delivery"` // "lost", "doubled" or "late"; empty ends the plan
+		Delay    span   `json:"delay,omitempty"`
 	}
 	passBody struct {
 		Time span `json:"time"`
@@ -117,7 +117,7 @@ func (s *Server) deliveryRoutes() []controlRoute {
 		},
 		routeWithBody("POST /payments/{id}/next_events", "the events of the next change are lost, repeated or late",
 			eventPlanBody{"late", span(defaultLateness)}, func(r *http.Request, in eventPlanBody) (any, error) {
-				return ended(s.PlanEvents(r.PathValue("id"), in.Fate, time.Duration(in.Delay)))
+				return ended(s.PlanEvents(r.PathValue("id"), in.Delivery, time.Duration(in.Delay)))
 			}),
 		{
 			Route: "POST /events/{id}/resend", Does: "deliver an event again, as it was",

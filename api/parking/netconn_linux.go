@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// conn is a connection that is returned to http.Server. Creating it takes one system call. net.FileConn takes
+// netConn is a connection that is returned to http.Server. Creating it takes one system call. net.FileConn takes
 // fifteen, most of which set options that the socket already has.
-type conn struct {
+type netConn struct {
 	file          *os.File // waits in the runtime's poller
 	early         []byte   // was read before, and comes first
 	local, remote net.Addr
 }
 
-func newConn(fd int, early []byte, local, remote net.Addr) *conn {
-	return &conn{os.NewFile(uintptr(fd), ""), early, local, remote}
+func newNetConn(fd int, early []byte, local, remote net.Addr) *netConn {
+	return &netConn{os.NewFile(uintptr(fd), ""), early, local, remote}
 }
 
 // Read reads what was read before, and then from the socket.
-func (c *conn) Read(p []byte) (int, error) {
+func (c *netConn) Read(p []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		if c.early = c.early[n:]; len(c.early) == 0 {
@@ -36,16 +36,16 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // Write writes to the socket.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *netConn) Write(p []byte) (int, error) {
 	n, err := c.file.Write(p)
 	return n, c.asNet("write", err)
 }
 
 // Close closes the socket.
-func (c *conn) Close() error { return c.asNet("close", c.file.Close()) }
+func (c *netConn) Close() error { return c.asNet("close", c.file.Close()) }
 
 // CloseWrite closes the sending side; reads go on.
-func (c *conn) CloseWrite() error {
+func (c *netConn) CloseWrite() error {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
 		return c.asNet("close", err)
@@ -56,25 +56,29 @@ func (c *conn) CloseWrite() error {
 }
 
 // LocalAddr returns our address.
-func (c *conn) LocalAddr() net.Addr { return c.local }
+func (c *netConn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the client's address.
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *netConn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline bounds reads and writes.
-func (c *conn) SetDeadline(t time.Time) error { return c.asNet("set", c.file.SetDeadline(t)) }
+func (c *netConn) SetDeadline(t time.Time) error { return c.asNet("set", c.file.SetDeadline(t)) }
 
 // SetReadDeadline bounds reads.
-func (c *conn) SetReadDeadline(t time.Time) error { return c.asNet("set", c.file.SetReadDeadline(t)) }
+func (c *netConn) SetReadDeadline(t time.Time) error {
+	return c.asNet("set", c.file.SetReadDeadline(t))
+}
 
 // SetWriteDeadline bounds writes.
-func (c *conn) SetWriteDeadline(t time.Time) error { return c.asNet("set", c.file.SetWriteDeadline(t)) }
+func (c *netConn) SetWriteDeadline(t time.Time) error {
+	return c.asNet("set", c.file.SetWriteDeadline(t))
+}
 
 // SyscallConn gives access to the descriptor.
-func (c *conn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
+func (c *netConn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
 
 // asNet turns an error of os into one of net: http.Server distinguishes timeouts and broken connections by their types.
-func (c *conn) asNet(op string, err error) error {
+func (c *netConn) asNet(op string, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
