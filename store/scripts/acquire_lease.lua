@@ -1,7 +1,9 @@
--- Takes a lease, or renews one's own. One that lasts longer than it may is free: the clock has gone back since it was taken.
+-- Takes a lease, or renews the caller's own. A lease of another process that has more time left
+-- than ARGV[2] is free: the clock has gone back since that process took it.
 -- KEYS[1] lease  KEYS[2] meta
--- ARGV[1] owner  ARGV[2] milliseconds that it lasts
--- Returns 1 if it is the owner's now, 0 if another holds it, or the error NOMETA.
+-- ARGV[1] owner  ARGV[2] milliseconds that the lease lasts
+-- Returns 1 if the lease is the caller's now, 0 if another process has it, or the error NOMETA.
+-- One script: no other process takes the lease between the check and the write.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

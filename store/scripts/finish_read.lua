@@ -1,9 +1,11 @@
--- Removes a payment from the queue of reads, if claim_reads.lua has hidden it and nothing has queued it again.
+-- Removes a payment from the queue of reads, if claim_reads.lua has hidden it and nothing has queued
+-- it again.
 -- KEYS[1] reads
 -- ARGV[1] payment
--- Returns how many were removed.
+-- Returns 1 if it was removed, else 0.
+-- One script: a read that is queued between the check and the removal would be lost.
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due or tonumber(due) % 1 == 0 then
-  return 0
+  return 0 -- not there, or queued again: the time of a hidden payment ends in .5
 end
 return redis.call('ZREM', KEYS[1], ARGV[1])

@@ -1,10 +1,12 @@
 -- Reads one partition's part of the feed.
 -- KEYS[1] events  KEYS[2] meta
--- ARGV[1] stream id after which to read  ARGV[2] entries to return at most  ARGV[3] '1' for only the newest
--- ARGV[4] most entries to examine with a filter  ARGV[5] order id of the entries wanted ('' all)
--- ARGV    types of the entries wanted (none: all)
--- Returns {Unix milliseconds, epoch, id of the newest entry dropped, or false, entries, id of the last entry looked at, or
--- false, entries looked at}, or the error NOMETA.
+-- ARGV[1] stream id after which to read  ARGV[2] most entries to return
+-- ARGV[3] '1' to return only the newest entry  ARGV[4] most entries to examine with a filter
+-- ARGV[5] order id of the entries wanted ('' all)  ARGV[6…] types of the entries wanted (none: all)
+-- Returns {Unix milliseconds, epoch, id of the newest entry dropped or false, entries, id of the last
+-- entry examined or false, entries examined}, or the error NOMETA.
+-- One script: the entries and the id of the newest entry dropped must be of one moment. Otherwise an
+-- entry trimmed in between would be missing from the feed without a trace.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'trimmed', 'schema')
 if not meta[3] then
   return redis.error_reply('NOMETA this partition is not initialised')
@@ -28,7 +30,7 @@ local function matches(fields)
     if fields[i] == 'type' and typed and not wanted[fields[i + 1]] then
       return false
     end
-    -- The view names its order before anything that a caller may have written.
+    -- In a view the order's id stands before any text that a caller may have set.
     if fields[i] == 'data' and order ~= '' and string.match(fields[i + 1], '"order_id":"([^"]*)"') ~= order then
       return false
     end

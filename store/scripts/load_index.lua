@@ -1,13 +1,14 @@
 -- Reads one partition's part of a page of orders, the highest scores first.
 -- KEYS[1] index  KEYS[2] meta
--- ARGV[1] highest score  ARGV[2] member below which to begin among those of that score ('' with all of them)
--- ARGV[3] lowest score  ARGV[4] entries at most
--- Returns scores and members, taking turns, or the error NOMETA.
+-- ARGV[1] highest score  ARGV[2] among entries of that score, only members below this one ('' all)
+-- ARGV[3] lowest score  ARGV[4] most entries to return
+-- Returns scores and members, taking turns, or the error NOMETA. There may be more than ARGV[4].
+-- One script: save_order.lua may split a bucket between the reads of the directory and of the bucket.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
 local high, below, low, most = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
--- Compares bytes: Lua's own comparison follows the locale of the server.
+-- Reports whether a member sorts below ARGV[2], by bytes: Lua's own comparison depends on the server's locale.
 local function isBelow(member)
   for i = 1, math.min(#member, #below) do
     local a, b = string.byte(member, i), string.byte(below, i)
@@ -18,8 +19,8 @@ local function isBelow(member)
   return #member < #below
 end
 local found = {}
--- Appends the entries of a bucket that has only one score, and may have any number of them.
-local function appendOne(bucket)
+-- Appends the entries of a bucket in which all have the same score. It may have any number of them.
+local function appendOneScore(bucket)
   local score = redis.call('ZRANGE', bucket, 0, 0, 'WITHSCORES')[2]
   local members = {}
   if tonumber(score) == high and below ~= '' then
@@ -32,6 +33,7 @@ local function appendOne(bucket)
     found[#found + 1] = member
   end
 end
+-- Appends the entries of a bucket that Redis packs: it has at most 128.
 local function appendPacked(bucket)
   local entries = redis.call('ZREVRANGEBYSCORE', bucket, ARGV[1], ARGV[3], 'WITHSCORES')
   for i = 1, #entries, 2 do
@@ -48,7 +50,7 @@ for skipped = 0, math.huge do
   end
   local bucket = KEYS[1] .. ':' .. start
   if redis.call('ZCARD', bucket) > 128 then
-    appendOne(bucket)
+    appendOneScore(bucket)
   else
     appendPacked(bucket)
   end

@@ -1,9 +1,11 @@
 -- Reads an order and the payments in question, together with Redis's clock, which dates the next write.
 -- KEYS[1] order  KEYS[2] meta
 -- ARGV    fields of the payments in question
--- Returns {seconds, microseconds, order, record of each in question, each block of earlier attempts}; false stands for what
--- is missing. An order of '' is one that has other fields: readers take that for an error. The absence of an order is
--- believed only in a partition that is marked as ours; otherwise it is the error NOMETA.
+-- Returns {seconds, microseconds, order, record of each payment in question, each block of earlier
+-- attempts}, with false for each that is missing; or the error NOMETA. An order '' has other fields
+-- only: readers report an error.
+-- One script: an order is absent only if the partition had our mark at the same moment. The blocks
+-- must be of the same write as the order.
 local now = redis.call('TIME')
 local reply = redis.call('HMGET', KEYS[1], 'order', unpack(ARGV))
 if not reply[1] then
@@ -16,7 +18,8 @@ end
 local stored = reply[1]
 reply = {now[1], now[2], unpack(reply, 1, 1 + #ARGV)}
 if stored and string.match(stored, '^[^\n]*\n\2') then
-  -- A few commands for many blocks, with literal names: names that were put together took a third of the script's time.
+  -- An order with blocks of earlier attempts. A few commands read many blocks, with literal names, since building the
+  -- names took a third of the script's time.
   local at = 3 + #ARGV
   local blocks = redis.call('HMGET', KEYS[1],
     'attempts:0', 'attempts:1', 'attempts:2', 'attempts:3', 'attempts:4', 'attempts:5', 'attempts:6', 'attempts:7',

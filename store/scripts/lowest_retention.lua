@@ -1,7 +1,8 @@
--- Notes the lowest retention that was ever in use.
+-- Stores the lowest retention that was ever in use.
 -- KEYS[1] meta
 -- ARGV[1] retention in use, in seconds
 -- Returns the lowest, in seconds, or the error NOMETA.
+-- One script: of two processes that start with different values, the lower must stay.
 if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

@@ -1,14 +1,19 @@
--- Changes the passes of reconciliation that commands ask for. Each is a field, its name the request's:
--- <until> <asked> <from> <verify> <state> <holder> <result>, where until and asked are Unix milliseconds, from is a
--- Unix second, verify is 0 or 1, state is waiting, running or done, and holder is - while it is waiting.
+-- Changes the passes of reconciliation that commands request. Each request is a field, named by its id:
+-- <until> <asked> <from> <verify> <state> <holder> <result>. until, when the request expires, and
+-- asked are Unix milliseconds, and from is a Unix second. verify is 0 or 1. state is waiting, running
+-- or done. holder is - while it is waiting.
 -- KEYS[1] passes  KEYS[2] meta
--- ARGV[1] request, withdraw, claim or report  ARGV[2] milliseconds after which a request is forgotten that is not repeated
--- request: ARGV[3] request  ARGV[4] from  ARGV[5] verify  ARGV[6] channel  ARGV[7] hint that a new request publishes there
+-- ARGV[1] request, withdraw, claim or report
+-- ARGV[2] milliseconds after which a request expires, unless it is repeated
+-- request:  ARGV[3] request  ARGV[4] from  ARGV[5] verify
+--           ARGV[6] channel  ARGV[7] hint that a new request publishes there
 -- withdraw: ARGV[3] request
--- claim: ARGV[3] holder, who begins the oldest that is not done
--- report: ARGV[3] request  ARGV[4] holder  ARGV[5] running or done  ARGV[6] result
--- Returns of request {1 if no unfinished one is older, state, holder, result}, of claim {request, from, verify} or {}, of
--- the others 1 if the request exists and is the holder's, else 0; or the error NOMETA.
+-- claim:    ARGV[3] holder, who starts the oldest request that is not done
+-- report:   ARGV[3] request  ARGV[4] holder  ARGV[5] running or done  ARGV[6] result
+-- Returns for request {1 if no older one is unfinished, else 0, state, holder, result}, for claim
+-- {request, from, verify} or {}, for withdraw 1 if the request existed, and for report 1 if it is the
+-- holder's; else 0. Or the error NOMETA.
+-- One script: commands and the holder change the same requests at the same time.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
@@ -22,7 +27,7 @@ for i = 1, #stored, 2 do
   local until_, asked, from, verify, state, holder, result =
     string.match(stored[i + 1], '^(%d+) (%d+) (%d+) (%d) (%a+) (%S+) (.*)$')
   local left = until_ and until_ - ms or 0
-  if left <= 0 or left > lasts then -- it is over, or the clock has gone back
+  if left <= 0 or left > lasts then -- it has expired, or the clock has gone back
     redis.call('HDEL', KEYS[1], stored[i])
   else
     local pass = {id = stored[i], till = until_, asked = tonumber(asked), from = from, verify = verify, state = state,

@@ -1,13 +1,16 @@
--- Takes one step of the pass that removes expired orders from a partition's indexes. A step looks at one bucket. The
--- pass is kept in Redis: it goes on where another process, or an earlier start, has left it.
+-- Takes one step of the pass that removes expired orders from a partition's indexes. A step examines
+-- one bucket, and at most 128 of its entries. The state of the pass is in Redis, so that any process
+-- can take the next step.
 -- KEYS[1] index by creation  KEYS[2] index by customer  KEYS[3] meta  KEYS[4] pass
--- ARGV[1] milliseconds from the beginning of a pass to that of the next  ARGV[2] milliseconds that a pass may take
--- ARGV[3] prefix of the orders' keys  ARGV[4] characters of a member of the index by customer before the order's id
--- Returns {orders removed, steps left of the pass, milliseconds left for them}; without steps left the milliseconds
--- are those until the next pass. Or the error NOMETA.
+-- ARGV[1] milliseconds from the start of a pass to the start of the next
+-- ARGV[2] milliseconds that a pass may take  ARGV[3] prefix of the orders' keys
+-- ARGV[4] characters before the order's id in a member of the index by customer
+-- Returns {orders removed, steps left in the pass, milliseconds left for them}, or the error NOMETA.
+-- Without steps left the milliseconds are those until the next pass.
+-- One script: save_order.lua may fill or split a bucket between a check and a removal.
 --
--- The index by customer is looked through only after orders were removed from the other, and there only the entries of
--- orders that were created between the first and the last of these.
+-- A pass looks through the index by customer only after it has removed orders from the other index.
+-- There it examines only the orders created between the first and the last of those.
 if redis.call('HEXISTS', KEYS[3], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
@@ -15,10 +18,11 @@ local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local stored = redis.call('HMGET', KEYS[4], 'began', 'index', 'start', 'rank', 'first', 'last')
 local began, index, start, rank = tonumber(stored[1]), stored[2], stored[3], tonumber(stored[4])
-local first, last = tonumber(stored[5]), tonumber(stored[6]) -- creation of the orders removed in this pass
+-- The earliest and the latest creation of the orders removed in this pass.
+local first, last = tonumber(stored[5]), tonumber(stored[6])
 local clockWentBack = began and began > ms
 if not began or index == '' and (clockWentBack or ms - began >= tonumber(ARGV[1])) then
-  -- What is gone is not known before the first pass: it looks at all customers.
+  -- Before the first pass it is unknown which orders are gone: that pass examines the entries of all customers.
   first, last = not began and 0 or nil, not began and 2 ^ 53 or nil
   began, index, start, rank = ms, 'created', '-inf', 0
 elseif index == '' then
@@ -27,7 +31,8 @@ elseif clockWentBack then
   began = ms
 end
 
--- Returns the members whose order is gone. Mostly none is, and one command tells so.
+-- Returns the members whose order is gone. The order's id begins at character from. Usually none is gone, which one
+-- command finds out.
 local function expired(members, from)
   local keys, gone = {}, {}
   for i, member in ipairs(members) do
@@ -44,7 +49,7 @@ local function expired(members, from)
   return gone
 end
 
--- Removes the expired orders among the members of a bucket, and returns how many.
+-- Removes the expired orders among some members of a bucket by creation, and returns how many.
 local function pruneCreated(bucket, members)
   local gone = expired(members, 1)
   for _, member in ipairs(gone) do
@@ -55,6 +60,7 @@ local function pruneCreated(bucket, members)
   return #gone
 end
 
+-- Does the same in a bucket by customer, for the orders created between first and last.
 local function pruneCustomers(bucket, members)
   local candidates, stamp = {}, tonumber(ARGV[4])
   for _, member in ipairs(members) do
@@ -77,7 +83,7 @@ local more = false
 if starts[1] then
   local bucket = directory .. ':' .. starts[1]
   if starts[1] ~= start then
-    rank = 0 -- the bucket that the last step has left is gone
+    rank = 0 -- the last step was in another bucket, which is gone
   end
   local members = redis.call('ZRANGE', bucket, rank, rank + most - 1)
   local gone = (index == 'created' and pruneCreated or pruneCustomers)(bucket, members)

@@ -1,20 +1,26 @@
--- Claims deliveries of one partition to some endpoints. A partition with claimed deliveries to an endpoint belongs to one
--- owner until its lease ends, so that the deliveries of an order stay in order.
--- KEYS[1] events  KEYS[2] meta, then of each endpoint: push, retries
--- ARGV    of each endpoint eight values, from 1:
+-- Claims deliveries of one partition to some endpoints. A partition with claimed deliveries to an
+-- endpoint belongs to one owner until its lease ends, so that the deliveries of an order stay in order.
+-- KEYS[1] events  KEYS[2] meta, then for each endpoint: push, retries
+-- ARGV    for each endpoint eight values:
 --   1 group  2 owner  3 lease in milliseconds
---   4 first deliveries that the owner holds  5 how many more to claim at most
---   6 retries that the owner holds  7 how many more to claim at most
+--   4 first deliveries that the owner holds  5 most first deliveries to claim in addition
+--   6 retries that the owner holds  7 most retries to claim in addition
 --   8 number of a probe, which claims exactly one delivery, due or not; '0' no probe
--- Returns {Unix milliseconds, entries, an answer for each endpoint}, or the error NOMETA. An entry that several endpoints
--- claim is returned once, and an answer has its number in entries.
--- An answer is {standing, rest of another owner's lease in milliseconds, how many were trimmed before they were delivered,
--- first deliveries, retries as {member, number}, entries not claimed, retries not claimed, milliseconds until the next
--- retry is due or -1, circuit open, milliseconds until the next probe}, or NOGROUP: register the endpoint.
--- Standing is owned, idle, elsewhere (another's) or disabled.
+-- Returns {Unix milliseconds, entries, an answer for each endpoint}, or the error NOMETA. An entry that
+-- several endpoints claim is returned once. Answers refer to it by its number in entries, from 1.
+-- An answer is NOGROUP if the endpoint is not registered, or has these values:
+--   1 standing: owned (the caller's), idle, elsewhere (another owner's) or disabled
+--   2 milliseconds left of another owner's lease
+--   3 deliveries whose entries were trimmed before they were made
+--   4 first deliveries, as numbers  5 retries, as {member, number}
+--   6 entries not claimed  7 retries not claimed
+--   8 milliseconds until the next retry is due, or -1
+--   9 1 if the circuit is open, else 0  10 milliseconds until the next probe
+-- One script: what is claimed and who owns it change together, so that no two owners deliver the
+-- events of an order at the same time.
 --
--- A claimed retry has the score of its entry's millisecond - 1e13, which is negative; the others have the Unix
--- millisecond that is due.
+-- The score of a claimed retry is the millisecond of its entry - 1e13, which is negative. The score of
+-- any other is the Unix millisecond at which it is due.
 local meta = redis.call('HMGET', KEYS[2], 'schema', 'dropped')
 if not meta[1] then
   return redis.error_reply('NOMETA this partition is not initialised')
@@ -25,7 +31,7 @@ local dropped = tonumber(meta[2] or 0)
 local last = redis.call('XLEN', KEYS[1]) + dropped
 local entries, places = {}, {}
 
--- The number of an entry in the reply, from 1.
+-- Returns the number of an entry in the reply, and adds the entry if it is new there.
 local function numberOf(entry)
   local place = places[entry[1]]
   if not place then
@@ -35,6 +41,7 @@ local function numberOf(entry)
   return place
 end
 
+-- Claims deliveries to one endpoint, and returns its answer.
 local function claim(
   pushKey, retriesKey, group, owner, lease, heldFirst, mostFirst, heldRetries, mostRetries, probe
 )
@@ -46,7 +53,7 @@ local function claim(
   local lost, first, retries = 0, {}, {}
   local all = redis.call('ZCARD', retriesKey)
   local mine = push[1] == owner
-  local claimed = 0 -- retries
+  local claimed = 0 -- retries that were claimed before
 
   local function reply(standing, rest)
     local waiting, due = 0, -1
@@ -66,13 +73,13 @@ local function claim(
   if push[4] then
     return reply('disabled', 0)
   end
-  -- A lease that lasts longer than it may is none: the clock has gone back since it was taken.
+  -- A lease with more time left than a new one has ended: the clock has gone back since it was taken.
   if push[1] and not mine and tonumber(push[2]) > ms and push[2] - ms <= lease then
     return reply('elsewhere', push[2] - ms)
   end
 
-  -- Gives a retry out; one whose entry was trimmed is counted instead.
-  local function give(member)
+  -- Claims a retry. If its entry was trimmed, it is removed and counted as lost.
+  local function claimRetry(member)
     local id = string.match(member, '^%S+')
     local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
     if entry then
@@ -84,12 +91,14 @@ local function claim(
     end
   end
 
+  -- Reads entries of the group: those pending from an id on, or with '>' new ones.
   local function read(from, count)
     local reply = redis.call('XREADGROUP', 'GROUP', group, 'relay', 'COUNT', count, 'STREAMS', KEYS[1], from)
     return reply and reply[1] and reply[1][2] or {}
   end
 
   local pending = redis.call('XPENDING', KEYS[1], group)[1]
+  -- Claims first deliveries again that were claimed before. One whose entry was trimmed is counted as lost.
   local function readPending(count)
     for _, entry in ipairs(read('0', count)) do
       if entry[2] then
@@ -102,6 +111,7 @@ local function claim(
     end
   end
 
+  -- Claims first deliveries of new entries. Entries trimmed before the group read them are counted as lost.
   local function readFresh(count)
     if dropped > passed then
       lost = lost + dropped - passed
@@ -121,32 +131,33 @@ local function claim(
   if all > 0 then
     claimed = redis.call('ZCOUNT', retriesKey, '-inf', '(0')
   end
-  -- Claimed beyond what the owner holds: an owner before it died with them, or a reply was lost, or they were held back.
+  -- More are claimed than the owner holds: an earlier owner died with them, a reply was lost, or the owner has
+  -- postponed them.
   if claimed > 0 and mostRetries > 0 and (not mine or claimed > heldRetries) then
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', retriesKey, '-inf', '(0', 'LIMIT', 0, 1000)) do
-      give(member)
+      claimRetry(member)
     end
   end
   if all > claimed and mostRetries > 0 then
     for _, member in ipairs(redis.call('ZRANGEBYSCORE', retriesKey, 0, ms, 'LIMIT', 0, mostRetries)) do
-      give(member)
+      claimRetry(member)
     end
   end
   if mostFirst > 0 then
     if pending > 0 and (not mine or pending > heldFirst) then
       readPending(1000)
     end
-    readFresh(mostFirst) -- even if the counters show nothing: the stream may have been trimmed by hand
+    readFresh(mostFirst) -- also if the counters show no new entry: the stream may have been trimmed by hand
   end
 
   if probe > 0 then
-    if claimed > 0 then -- held back by an owner: they wait again
+    if claimed > 0 then -- an owner has postponed them: they wait again
       for _, member in ipairs(redis.call('ZRANGEBYSCORE', retriesKey, '-inf', '(0', 'LIMIT', 0, 1000)) do
         redis.call('ZADD', retriesKey, string.match(member, '^%S+ %S+ (%d+)') or 0, member)
       end
     end
-    -- Probes take an event that was not tried yet and a retry in turn, and another retry each time: one that always fails
-    -- must not keep the circuit open. A retry whose delay the endpoint asked for is left alone until it is due.
+    -- Probes alternate between an event that was not tried yet and a retry, and each takes another retry: one that
+    -- always fails must not keep the circuit open. A retry whose delay the endpoint has set stays until it is due.
     local untried = pending > 0 or last > passed
     if all > 0 and (not untried or probe % 2 == 1) then
       local from = math.floor(probe / 2) % all
@@ -154,7 +165,7 @@ local function claim(
         for _, member in ipairs(redis.call('ZRANGE', retriesKey, start, start + 99)) do
           local due, asked = string.match(member, '^%S+ %S+ (%d+)( ?)')
           if #retries == 0 and (asked ~= ' ' or tonumber(due) <= ms) then
-            give(member)
+            claimRetry(member)
           end
         end
       end

@@ -1,11 +1,13 @@
--- Moves a delivery that failed to the retries, or to the dead letters; in one step, so that none is lost between the two.
+-- Moves a delivery that failed to the retries, or to the dead letters.
 -- KEYS[1] events  KEYS[2] meta  KEYS[3] retries  KEYS[4] dead  KEYS[5] log
--- ARGV[1] group  ARGV[2] stream id  ARGV[3] the retry that failed; '' it was the first delivery
--- ARGV[4] finished tries of the next retry; 'same': it was an early try, which keeps its tries and its due time; '': none
+-- ARGV[1] group  ARGV[2] stream id  ARGV[3] the retry that failed; '' the first delivery failed
+-- ARGV[4] finished tries of the next retry; '' no retry follows; 'same' after an early try, whose
+--         retry keeps its tries and its due time
 -- ARGV[5] milliseconds until the next try  ARGV[6] ' asked' if the endpoint has set them, else ''
--- ARGV[7] how many dead letters to keep  ARGV[8] event id  ARGV[9] event type  ARGV[10] tries  ARGV[11] reason
--- ARGV[12] how many lines of the log to keep  ARGV[13] line of the log
+-- ARGV[7] most dead letters to keep  ARGV[8] event id  ARGV[9] event type  ARGV[10] tries
+-- ARGV[11] reason  ARGV[12] most lines of the log to keep  ARGV[13] line of the log
 -- Returns 1, 0 if the delivery was moved or finished before, or the error NOMETA.
+-- One script: between the removal and the addition the delivery would be lost if the process died.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

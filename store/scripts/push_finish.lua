@@ -1,8 +1,9 @@
--- Removes deliveries to some endpoints that have been made, and logs them.
--- KEYS[1] events  KEYS[2] meta, then of each endpoint: retries, log
--- ARGV[1] how many lines of a log to keep, then of each endpoint: group, and three lists, each after its length: stream ids
--- of first deliveries, members of retries, lines of the log, oldest first
+-- Removes deliveries to some endpoints that were made or skipped, and logs those that were made.
+-- KEYS[1] events  KEYS[2] meta, then for each endpoint: retries, log
+-- ARGV[1] most lines of a log to keep, then for each endpoint its group and three lists, each after
+--         its length: stream ids of first deliveries; members of retries; lines of the log, oldest first
 -- Returns 1, or the error NOMETA.
+-- One script: rewrite_events.lua relies on the log to show each delivery that was removed.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

@@ -1,8 +1,9 @@
 -- Makes waiting retries due now, in the order of the stream.
 -- KEYS[1] meta  KEYS[2] retries
--- ARGV[1] 'all', or '' without those whose delay the endpoint asked for  ARGV[2] how many at most
--- ARGV[3…] the only members to move; none: any
--- Returns how many moved, or the error NOMETA.
+-- ARGV[1] 'all', or '' to leave out those whose delay the endpoint has set
+-- ARGV[2] most retries to move  ARGV[3…] the only members to move; none: any
+-- Returns how many were moved, or the error NOMETA.
+-- One script: a retry that is finished between the check and the write must not come back.
 if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
@@ -20,7 +21,7 @@ end
 for _, member in ipairs(waiting) do
   local at, count = string.match(member, '^(%d+)-(%d+)')
   if ARGV[1] == 'all' or not string.find(member, ' asked', 1, true) then
-    -- The score is the entry's place in the stream: its millisecond, and its number within that.
+    -- The score keeps the order of the stream: the entry's millisecond, and as its fraction the number within that.
     redis.call('ZADD', KEYS[2], string.format('%.4f', at + math.min(count, 4000) / 4096), member)
     moved = moved + 1
   end

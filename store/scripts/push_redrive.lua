@@ -1,7 +1,8 @@
 -- Moves dead letters back to the retries, due now and with no finished try.
 -- KEYS[1] events  KEYS[2] meta  KEYS[3] retries  KEYS[4] dead
--- ARGV    id of a dead letter, stream id of its event, taking turns
--- Returns {how many moved, how many have no event any more}, or the error NOMETA.
+-- ARGV    id of a dead letter and stream id of its event, taking turns
+-- Returns {dead letters moved, dead letters whose event was trimmed}, or the error NOMETA.
+-- One script: a dead letter is in exactly one of the two places, also if the process dies.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

@@ -1,49 +1,53 @@
--- Replaces entries of the stream by entries at its end, if the order was not written since it was loaded. Redis cannot change
--- an entry, nor append one under an old id.
--- KEYS[1] order  KEYS[2] meta  KEYS[3] events  KEYS[4…] retries and log of each group that pushes, taking turns
+-- Replaces entries of the stream by entries at its end, if the order was not written since it was
+-- loaded. Redis can neither change an entry nor append one with an old id.
+-- KEYS[1] order  KEYS[2] meta  KEYS[3] events
+-- KEYS[4…] retries and log of each group that pushes, taking turns
 -- ARGV[1] revision that the order was loaded with  ARGV[2] channel  ARGV[3] payload of the hint
--- ARGV[4] lines that a log keeps at most
--- ARGV[5] how many groups push, then of each in the order of KEYS[4…] its name and the newest line of its log ('' none), as
--- it was before its retries were looked through
--- then of each entry its id, the event's id, how many fields and values it has, those, and for each group how many of its
--- retries are of the entry, and those
--- Returns how many were replaced, or the errors CONFLICT and NOMETA.
+-- ARGV[4] most lines that a log keeps
+-- ARGV[5] how many groups push, then for each group, in the order of KEYS[4…], its name and the
+--         newest line of its log ('' none) from before its retries were read
+-- then for each entry its id, the event's id, its new fields and values after how many those are, and
+--         for each group the entry's retries after how many those are
+-- Returns how many entries were replaced, or the errors CONFLICT and NOMETA.
+-- One script: no write of the order and no delivery of its events may come in between.
 --
--- An entry that an endpoint has is not sent there again: the new one names its group in the field sent. A delivery under way,
--- or waiting for a retry, is taken back, since the new entry is delivered as well. Where it is not known whether an
--- endpoint has the entry, it is sent again.
+-- An entry that an endpoint has received is not sent to it again: the field sent of the new entry names
+-- the endpoint's group. A delivery that is under way or waits for a retry is removed, since the new
+-- entry is delivered as well. If it is not known whether an endpoint has received the entry, it is sent
+-- again.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-local stored = redis.call('HGET', KEYS[1], 'order') -- its first line is the revision
+local stored = redis.call('HGET', KEYS[1], 'order') -- the revision is its first line
 if not stored or string.match(stored, '^[^\n]*') ~= ARGV[1] then
   return redis.error_reply('CONFLICT the order was written')
 end
 local at = 5
 -- Returns the next argument.
-local function take()
+local function nextArgument()
   at = at + 1
   return ARGV[at - 1]
 end
 -- Returns the arguments of a list that begins with its length.
-local function takeList()
+local function nextList()
   local values = {}
-  for i = 1, tonumber(take()) do
-    values[i] = take()
+  for i = 1, tonumber(nextArgument()) do
+    values[i] = nextArgument()
   end
   return values
 end
 local groups = {}
-for i = 1, tonumber(take()) do
-  groups[i] = {name = take(), newest = take(), retries = KEYS[2 + 2 * i], log = KEYS[3 + 2 * i]}
+for i = 1, tonumber(nextArgument()) do
+  groups[i] = {name = nextArgument(), newest = nextArgument(), retries = KEYS[2 + 2 * i], log = KEYS[3 + 2 * i]}
 end
 
+-- Returns the two numbers of a stream id.
 local function position(id)
   local ms, number = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(number)
 end
 
-local passed = {} -- the last entry that each group was given
+local passed = {} -- the id of the last entry that each group has read
 if redis.call('EXISTS', KEYS[3]) == 1 then
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[3])) do
     local fields = {}
@@ -54,8 +58,8 @@ if redis.call('EXISTS', KEYS[3]) == 1 then
   end
 end
 
--- Reports whether a try of the event may have been recorded since the retries were looked through. The newest line of a
--- log is the first.
+-- Reports whether a try of the event may have been logged since the retries were read. The newest line of a log is its
+-- first.
 local function mayHaveTried(group, event)
   local lines = redis.call('LRANGE', group.log, 0, -1)
   for _, line in ipairs(lines) do
@@ -66,11 +70,11 @@ local function mayHaveTried(group, event)
       return true
     end
   end
-  return group.newest ~= '' or #lines >= tonumber(ARGV[4]) -- lines since then may be dropped
+  return group.newest ~= '' or #lines >= tonumber(ARGV[4]) -- lines logged since then may be gone
 end
 
--- Takes back what a group has under way of an entry, and reports whether it has delivered the entry.
-local function delivered(group, id, event, retries)
+-- Removes a group's unfinished deliveries of an entry, and reports whether the group has delivered the entry.
+local function withdraw(group, id, event, retries)
   if not passed[group.name] then
     return false
   end
@@ -79,18 +83,18 @@ local function delivered(group, id, event, retries)
   if ms > lastMs or ms == lastMs and number > lastNumber then
     return false
   end
-  local taken = redis.call('XACK', KEYS[3], group.name, id)
-  table.insert(retries, id .. ' 0 ' .. string.match(id, '^%d+')) -- as a replay since then has added it
-  taken = taken + redis.call('ZREM', group.retries, unpack(retries))
-  return taken == 0 and not mayHaveTried(group, event)
+  local removed = redis.call('XACK', KEYS[3], group.name, id)
+  table.insert(retries, id .. ' 0 ' .. string.match(id, '^%d+')) -- a replay may have added this one since then
+  removed = removed + redis.call('ZREM', group.retries, unpack(retries))
+  return removed == 0 and not mayHaveTried(group, event)
 end
 
 local count = 0
 while at <= #ARGV do
-  local id, event, fields = take(), take(), takeList()
+  local id, event, fields = nextArgument(), nextArgument(), nextList()
   local sent = {}
   for _, group in ipairs(groups) do
-    if delivered(group, id, event, takeList()) then
+    if withdraw(group, id, event, nextList()) then
       table.insert(sent, group.name)
     end
   end

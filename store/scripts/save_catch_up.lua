@@ -1,7 +1,8 @@
--- Notes up to when Stripe's events have been caught up with; it never goes back.
+-- Stores the moment up to which Stripe's events have been caught up with. It never goes back.
 -- KEYS[1] catchup  KEYS[2] meta
 -- ARGV[1] Unix seconds
 -- Returns 1, or the error NOMETA.
+-- One script: a later moment that another process writes must not be overwritten.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

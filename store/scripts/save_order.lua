@@ -1,29 +1,37 @@
--- Writes an order with all that follows from a change, if no other write came first.
+-- Writes an order and everything that follows from a change of it, if the order was not written since
+-- it was loaded.
 -- KEYS[1] order  KEYS[2] meta  KEYS[3] events  KEYS[4] reads  KEYS[5] sweep  KEYS[6] attention
 -- KEYS[7] index of orders by creation  KEYS[8] index of orders by customer
--- ARGV    in this order, each list after its length:
---   revision it was loaded with ('' there was none) and its next, each with the line's end behind it, order id, channel,
---   payload of the hint ('' no hint), milliseconds until it may expire ('' never, 'keep' as before), oldest stream id to
---   keep as <ms>-0 ('' do not trim now), Unix milliseconds at which a worker looks at the order ('' never, 'keep' as
---   before);
---   fields of the payments in question; fields and values to set; fields to remove; payments and Unix milliseconds of their
---   reads ('' none is wanted); payments and Unix milliseconds of their sweeps ('' final); changes of the
---   indexes, each as index (created or customer), ZADD or ZREM, score and member; stream entries, each as its length, fields
---   and values
--- Returns {'saved', seconds, microseconds}; {'conflict', …} with the reply of load_order after a conflict; or
--- the error NOMETA.
+-- ARGV[1] revision that the order was loaded with ('' it was not stored)  ARGV[2] its next revision;
+--         each ends with a line feed
+-- ARGV[3] order id  ARGV[4] channel  ARGV[5] payload of the hint ('' no hint)
+-- ARGV[6] milliseconds until the order may expire ('' never, 'keep' as before)
+-- ARGV[7] oldest stream id to keep, as <ms>-0 ('' do not trim now)
+-- ARGV[8] Unix milliseconds at which a worker looks at the order ('' never, 'keep' as before)
+-- ARGV[9…] seven lists, each after its length:
+--   fields of the payments in question, which a conflict returns
+--   fields and values to set, taking turns
+--   fields to remove
+--   payments and Unix milliseconds of their reads ('' no read is wanted), taking turns
+--   payments and Unix milliseconds of their sweeps ('' the payment is final), taking turns
+--   changes of the indexes, each as index (created or customer), ZADD or ZREM, score and member
+--   stream entries, each as its length, fields and values
+-- Returns {'saved', seconds, microseconds}; after a conflict {'conflict', ...} with the values of
+-- load_order.lua; or the error NOMETA.
+-- One script: the comparison of the revision and all the writes take effect together, or none does.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-local packed = 128 -- entries that Redis packs, by default (zset-max-listpack-entries)
--- The start of the bucket that a score belongs to, as the directory names it.
+local packed = 128 -- most entries of a zset that Redis packs, by default (zset-max-listpack-entries)
+-- Returns the start of the bucket that a score belongs to, as the directory names it; nil if there is none.
 local function bucketOf(directory, score)
   return redis.call('ZREVRANGEBYSCORE', directory, score, '-inf', 'LIMIT', 0, 1)[1]
 end
+-- Returns the score of the entry at a rank of a bucket.
 local function scoreAt(bucket, rank)
   return string.format('%.0f', tonumber(redis.call('ZRANGE', bucket, rank, rank, 'WITHSCORES')[2]))
 end
--- Moves the entries from a score on into a bucket of their own.
+-- Moves the entries from a score on into a new bucket.
 local function split(directory, bucket, score)
   local moved = redis.call('ZRANGEBYSCORE', bucket, score, '+inf', 'WITHSCORES')
   for i = 1, #moved, 2 do
@@ -32,12 +40,12 @@ local function split(directory, bucket, score)
   redis.call('ZREMRANGEBYSCORE', bucket, score, '+inf')
   redis.call('ZADD', directory, score, score)
 end
--- Makes room for a score in a full bucket.
+-- Makes room for a score in a full bucket. Entries of one score stay together, also if they are more than packed.
 local function makeRoom(directory, start, score)
   local bucket = directory .. ':' .. start
   local first, last = scoreAt(bucket, 0), scoreAt(bucket, -1)
   if tonumber(score) > tonumber(last) then
-    redis.call('ZADD', directory, score, score) -- the newest go on in a bucket of their own, and this one stays full
+    redis.call('ZADD', directory, score, score) -- a new bucket for the newest; this one stays full
   elseif first == last and tonumber(score) < tonumber(first) then
     redis.call('RENAME', bucket, directory .. ':' .. first)
     redis.call('ZADD', directory, first, first)
@@ -50,6 +58,7 @@ local function makeRoom(directory, start, score)
     split(directory, bucket, middle)
   end
 end
+-- Adds an entry to an index.
 local function add(directory, score, member)
   local start = bucketOf(directory, score)
   if start and redis.call('ZCARD', directory .. ':' .. start) >= packed then
@@ -61,6 +70,7 @@ local function add(directory, score, member)
   end
   redis.call('ZADD', directory .. ':' .. start, score, member)
 end
+-- Removes an entry from an index, and its bucket from the directory if it is empty then.
 local function remove(directory, score, member)
   local start = bucketOf(directory, score)
   local bucket = directory .. ':' .. (start or '')
@@ -71,7 +81,7 @@ end
 local now = redis.call('TIME')
 local stored = redis.call('HGET', KEYS[1], 'order')
 if stored and string.sub(stored, 1, #ARGV[2]) == ARGV[2] then
-  return {'saved', now[1], now[2]} -- it was written, and the reply was lost
+  return {'saved', now[1], now[2]} -- an earlier call has written it, and its reply was lost
 end
 local at = 9
 local moved
@@ -80,7 +90,7 @@ if stored then
 else
   moved = ARGV[1] ~= ''
   if redis.call('EXISTS', KEYS[1]) == 1 then
-    moved, stored = true, '' -- it has other fields: readers take that for an error
+    moved, stored = true, '' -- it has other fields only: readers report an error
   end
 end
 if moved then
@@ -145,8 +155,9 @@ while at <= last do
   at = at + count + 1
 end
 if announced and ARGV[7] ~= '' then
-  -- Each write drops a few entries more than it may append. A stream with many old ones (its partition was quiet, or
-  -- EVENT_RETENTION was made shorter) gets rid of them with many writes: to drop all in one would hold up Redis.
+  -- Each write drops at most 64 old entries, which is more than it may append. A stream with many old ones (its
+  -- partition was quiet, or EVENT_RETENTION was made shorter) loses them over many writes: dropping all in one write
+  -- would block Redis.
   local old = redis.call('XRANGE', KEYS[3], '-', '(' .. ARGV[7], 'COUNT', 65)
   if #old > 0 then
     local keep = ARGV[7]
@@ -154,7 +165,7 @@ if announced and ARGV[7] ~= '' then
       keep = table.remove(old)[1]
     end
     redis.call('HINCRBY', KEYS[2], 'dropped', redis.call('XTRIM', KEYS[3], 'MINID', keep))
-    -- The newest that goes is noted: a cursor that has passed it has lost nothing.
+    -- A cursor at or after the newest entry dropped has missed nothing.
     redis.call('HSET', KEYS[2], 'trimmed', old[#old][1])
   end
 end

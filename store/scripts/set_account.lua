@@ -1,7 +1,8 @@
--- Notes the Stripe account in a mark that has none.
+-- Stores the Stripe account in a mark that has none.
 -- KEYS[1] meta
 -- ARGV[1] account
--- Returns the account on record, or the error NOMETA.
+-- Returns the account in the mark, or the error NOMETA.
+-- One script: of two processes that start at once with different accounts, only one sets its own.
 if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

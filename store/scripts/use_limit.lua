@@ -1,10 +1,12 @@
--- Takes one of so many requests in a period. Of each limit one moment is kept: when all of them may be made again. Each
--- request moves it on by its share of the period. One further ahead than the period is none that this limit has set: the
--- clock has gone back since, or the period was longer. It counts as fresh, so that no caller waits longer than the period.
+-- Uses one request of a limit. The only value stored is full, the Unix microsecond at which all
+-- requests of a period are available again. Each request moves it on by one share of the period. A
+-- value further ahead than one period is ignored: the clock has gone back since it was stored, or the
+-- period was longer. So no caller waits longer than the period.
 -- KEYS[1] limit
--- ARGV[1] how many in a period, all of them at once if none was made before  ARGV[2] the period in microseconds
--- ARGV[3] how many have to be left for others  ARGV[4] '0' to take none, and look only
--- Returns {how many are left, microseconds until this one may be made}; 0 microseconds if it was taken.
+-- ARGV[1] requests in a period, all of which may be made at once  ARGV[2] the period in microseconds
+-- ARGV[3] requests that must be left for others  ARGV[4] '0' to use none, and only look
+-- Returns {requests left, microseconds until this one may be made}; 0 microseconds if it was used.
+-- One script: concurrent requests must not use the same share.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local count, period = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -14,7 +16,7 @@ if full < now or full > now + period then
   full = now
 end
 local function left()
-  return math.floor((now + period - full) / share + 0.001) -- the shares of many are no whole microseconds
+  return math.floor((now + period - full) / share + 0.001) -- a share may not be a whole number of microseconds
 end
 if ARGV[4] == '0' then
   return {left(), 0}
