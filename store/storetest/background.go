@@ -25,29 +25,29 @@ func (connect connector) testSweeps(t *testing.T) {
 	at("pi_later", now.Add(time.Hour))
 	at("pi_final", now)
 	at("pi_final", time.Time{})
-	take := func(hide time.Duration) []payment.ID {
+	claim := func(hide time.Duration) []payment.ID {
 		t.Helper()
 		ids, err := f.ClaimSweeps(t.Context(), 10, hide)
 		Must(t, err)
 		return ids
 	}
-	if ids := take(time.Millisecond); !slices.Equal(ids, []payment.ID{"pi_due"}) {
+	if ids := claim(time.Millisecond); !slices.Equal(ids, []payment.ID{"pi_due"}) {
 		t.Errorf("got %v, want pi_due", ids)
 	}
-	wait.UntilTrue(t, "the payment that was not finished", func() bool {
-		return slices.Equal(take(time.Hour), []payment.ID{"pi_due"})
+	wait.UntilTrue(t, "the claimed payment to be due again", func() bool {
+		return slices.Equal(claim(time.Hour), []payment.ID{"pi_due"})
 	})
-	if ids := f.take(t, 10, time.Minute); len(ids) > 0 {
-		t.Errorf("%v are to be read, and are in no doubt", ids)
+	if ids := f.claimReads(t, 10, time.Minute); len(ids) > 0 {
+		t.Errorf("reads of %v are due, want none", ids)
 	}
-	f.wantRead(t, "pi_later", now)
-	f.wantRead(t, "pi_doubt", now.Add(time.Hour))
+	f.saveRead(t, "pi_later", now)
+	f.saveRead(t, "pi_doubt", now.Add(time.Hour))
 	if due, err := f.ReadsDue(t.Context()); due != 1 || err != nil {
 		t.Errorf("%d reads are due, %v", due, err)
 	}
 	at("pi_gone", now)
 	Must(t, f.DropRead(t.Context(), "pi_gone"))
-	if ids := take(time.Hour); len(ids) > 0 {
+	if ids := claim(time.Hour); len(ids) > 0 {
 		t.Errorf("got %v", ids)
 	}
 }
@@ -68,25 +68,25 @@ func (connect connector) testRestores(t *testing.T) {
 		Must(t, f.QueueRestore(t.Context(), numbered(i), "flood", false))
 	}
 	if waiting := f.waiting(t, "restore"); waiting > 32 || waiting < 16 {
-		t.Errorf("%d of one address wait, want about 32", waiting)
+		t.Errorf("%d payments of one address wait, want about 32", waiting)
 	}
 	Must(t, f.QueueRestore(t.Context(), "pi_honest", "neighbour", false))
 	if waiting := f.waiting(t, "restore"); waiting > 33 || waiting < 17 {
-		t.Errorf("%d wait with another address's, want one more", waiting)
+		t.Errorf("%d payments of two addresses wait, want one more", waiting)
 	}
 	for i := range 3_000 {
 		Must(t, f.QueueRestore(t.Context(), numbered(i), fmt.Sprint(i), false))
 	}
 	if waiting := f.waiting(t, "restore"); waiting > 1_000 || waiting < 900 {
-		t.Errorf("%d wait, want about 1,000", waiting)
+		t.Errorf("%d payments wait, want about 1,000", waiting)
 	}
 	Must(t, f.QueueRestore(t.Context(), "pi_token", "order:o-1", true))
 	if ids, err = f.ClaimRestores(t.Context(), true, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_token"}) {
-		t.Errorf("tokens wait for %v, %v", ids, err)
+		t.Errorf("got %v, %v from the queue of tokens, want pi_token", ids, err)
 	}
 	Must(t, f.DropRestore(t.Context(), "pi_token"))
 	if waiting := f.waiting(t, "restore:token"); waiting != 0 {
-		t.Errorf("%d of tokens wait", waiting)
+		t.Errorf("%d payments wait in the queue of tokens, want none", waiting)
 	}
 }
 
@@ -127,7 +127,7 @@ func (connect connector) testAttention(t *testing.T) {
 		t.Errorf("got %v, want o-due", ids)
 	}
 	if ids := f.takeOrders(t, 10); len(ids) != 0 {
-		t.Errorf("got %v, and all are hidden", ids)
+		t.Errorf("got %v, want none: all are hidden", ids)
 	}
 	at("o-due", now)
 	Must(t, f.DropOrder(t.Context(), "o-due"))
@@ -140,31 +140,31 @@ func (connect connector) testAttention(t *testing.T) {
 func (connect connector) testLeases(t *testing.T) {
 	f := fresh(t, connect)
 	other := store.New(f.client, options)
-	take := func(s *store.Store, owner string) bool {
+	acquire := func(s *store.Store, owner string) bool {
 		t.Helper()
 		taken, err := s.AcquireLease(t.Context(), "nets", owner, time.Hour)
 		Must(t, err)
 		return taken
 	}
 	for range 2 {
-		if !take(f.Store, "one") || take(other, "two") {
-			t.Error("the lease is not the first one's alone")
+		if !acquire(f.Store, "one") || acquire(other, "two") {
+			t.Error("only the first owner should have the lease")
 		}
 	}
 	if taken, err := other.AcquireLease(t.Context(), "push", "two", time.Hour); !taken || err != nil {
 		t.Errorf("another lease: %t, %v", taken, err)
 	}
 	Must(t, other.ReleaseLease(t.Context(), "nets", "two"))
-	if take(other, "two") {
-		t.Error("the lease was given back by another")
+	if acquire(other, "two") {
+		t.Error("another process has released the lease")
 	}
 	Must(t, f.ReleaseLease(t.Context(), "nets", "one"))
-	if !take(other, "two") || take(f.Store, "one") {
-		t.Error("the lease was not given back")
+	if !acquire(other, "two") || acquire(f.Store, "one") {
+		t.Error("the owner has not released the lease")
 	}
 	ttl := f.client.PTTL(t.Context(), "kasse:{p0}:lease:nets").Val()
 	if ttl <= 0 || ttl > time.Hour {
-		t.Errorf("it ends in %s", ttl)
+		t.Errorf("the lease ends in %s, want an hour", ttl)
 	}
 }
 
@@ -185,7 +185,7 @@ func (connect connector) testCatchUp(t *testing.T) {
 	f.testPartitionsCatchUp(t)
 }
 
-// testPartitionsCatchUp: a partition that went back in time takes the catch-up back with it.
+// testPartitionsCatchUp: if a partition goes back to an earlier state, the catch-up goes back with it.
 func (f fixture) testPartitionsCatchUp(t *testing.T) {
 	t.Helper()
 	for number := range partitions {
@@ -215,7 +215,7 @@ func (connect connector) testRebuild(t *testing.T) {
 	t.Run("of one partition", func(t *testing.T) { connect.rebuilds(t, 1, []string{metaKey(3)}) })
 }
 
-// rebuilds removes the marks of a number of partitions, or of all, and runs a rebuild that dies once.
+// rebuilds removes the marks, or all marks if marks is nil, and runs a rebuild that dies once.
 func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 	t.Helper()
 	f := fresh(t, connect)
@@ -241,8 +241,8 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 	refused := func() {
 		t.Helper()
 		_, err := f.Check(t.Context(), identity)
-		if err != store.ErrUnfinished { //nolint:errorlint // it is compared so
-			t.Errorf("the check gives %v, want %v", err, store.ErrUnfinished)
+		if err != store.ErrUnfinished { //nolint:errorlint // Check does not wrap it
+			t.Errorf("Check returned %v, want %v", err, store.ErrUnfinished)
 		}
 		Must(t, f.Mark(t.Context(), identity)) // marks nothing
 		hasCode(t, save(f.Store), payment.CodeStoreUnavailable)
@@ -254,21 +254,21 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		}
 		refused()
 		Must(t, save(rebuild))
-		for n := range partitions { // pointers and reads may lie in any partition
+		for n := range partitions { // pointers and reads may be in any partition
 			id := payment.ID(fmt.Sprintf("pi_rebuilt_%d_%d", round, n))
 			Must(t, rebuild.SavePointer(t.Context(), id, ref.Order, f.now(t).Add(retention)))
 			Must(t, errOf(rebuild.QueueRead(t.Context(), id)))
 		}
 		refused()
 		if round == 0 {
-			continue // it dies, and is begun again
+			continue // it dies, and the next round starts again
 		}
 		Must(t, rebuild.FinishRebuild(t.Context()))
 		Must(t, rebuild.FinishRebuild(t.Context()))
 	}
 	account, err := f.Check(t.Context(), identity)
 	if account != "acct_1" || err != nil {
-		t.Errorf("the check gives %q, %v", account, err)
+		t.Errorf("Check returned %q, %v", account, err)
 	}
 	f.put(t, here)
 	_, err = f.LoadEvents(t.Context(), payment.FeedQuery{After: old, Limit: 10})

@@ -32,7 +32,7 @@ func (connect connector) testBudget(t *testing.T) {
 			t.Errorf("%d reads were allowed, want %d to %d", allowed, perSecond, most)
 		}
 		if delay > time.Second/perSecond {
-			t.Errorf("have to wait %s, want at most %s", delay, time.Second/perSecond)
+			t.Errorf("the next read has to wait %s, want at most %s", delay, time.Second/perSecond)
 		}
 		wait.UntilTrue(t, "the budget to fill", func() bool {
 			delay, err := stores[1].AllowRead(t.Context(), perSecond)
@@ -43,7 +43,8 @@ func (connect connector) testBudget(t *testing.T) {
 	t.Run("leaves a share to the background", connect.testSpared)
 }
 
-// testSpared sets the time of a budget by hand, so that nothing is refilled during the test.
+// testSpared: lookups leave half of the budget to background reads. It sets the budget's time directly, so that no wait
+// is needed.
 func (connect connector) testSpared(t *testing.T) {
 	const perSecond = 1_000
 	f := fresh(t, connect)
@@ -53,7 +54,7 @@ func (connect connector) testSpared(t *testing.T) {
 		Must(t, f.client.Set(t.Context(), "kasse:{p0}:budget", full.UnixMicro(), 0).Err())
 	}
 	for _, step := range []struct {
-		used           float64 // of the reads of a second; some come back until it is looked at
+		used           float64 // share of a second's reads; some are available again before the check
 		lookup, spared bool
 	}{{0, true, true}, {0.3, true, true}, {0.95, false, true}} {
 		used(step.used)
@@ -79,14 +80,14 @@ func (connect connector) testUnknown(t *testing.T) {
 	}
 	key := ""
 	for _, k := range allKeys(t.Context(), f.client) {
-		if strings.Contains(k, "pi_1") { // it may be a client secret, by a caller's mistake
-			t.Errorf("the id stands in %s", k)
+		if strings.Contains(k, "pi_1") { // a caller may have sent a client secret by mistake
+			t.Errorf("the id is in the key %s", k)
 		}
 		if strings.HasPrefix(k, fmt.Sprintf("kasse:{p%d}:unknown:", hashed("pi_1"))) {
 			key = k
 		}
 	}
 	if left := f.client.TTL(t.Context(), key).Val(); left <= 0 || left > time.Minute {
-		t.Errorf("it is remembered for %s", left)
+		t.Errorf("it expires in %s, want at most a minute", left)
 	}
 }

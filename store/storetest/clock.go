@@ -13,7 +13,7 @@ import (
 //go:embed clock/clock.c
 var clockSource []byte
 
-// Clock is the time of day of a redis-server that NewTimedServer has started.
+// Clock is the clock of a redis-server that NewTimedServer has started.
 type Clock struct {
 	t       testing.TB
 	file    string // offset in microseconds; the server reads it at each use of its clock
@@ -45,7 +45,7 @@ func NewTimedServer(t testing.TB, offset time.Duration, args ...string) (*Server
 	return s, c
 }
 
-// Set lets the server's clock differ from the machine's by the offset.
+// Set sets the offset of the server's clock from the machine's.
 func (c *Clock) Set(offset time.Duration) {
 	c.t.Helper()
 	file, err := os.OpenFile(c.file, os.O_RDWR|os.O_CREATE, 0o600)

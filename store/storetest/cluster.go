@@ -13,18 +13,18 @@ import (
 	"kasse/test/wait"
 )
 
-// Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns.
-// It is for one goroutine.
+// Cluster is a Redis Cluster of our own processes. Replicas are assigned to the masters in turn. It must not be
+// used by several goroutines at once.
 type Cluster struct {
 	t       testing.TB
 	masters int
-	nodes   []*Server // masters first, as they were at the start
+	nodes   []*Server // first those that were masters at the start
 }
 
-// clusterTimeout is after what time a node that is silent counts as failed.
+// clusterTimeout is how long a node may be silent before it counts as failed.
 const clusterTimeout = 1500 * time.Millisecond
 
-// clusterSlots are all of a cluster.
+// clusterSlots is the number of slots of a cluster.
 const clusterSlots = 16384
 
 // NewCluster starts a Redis Cluster, and returns once all its nodes report it as healthy. It ends
@@ -35,7 +35,7 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	for range masters + replicas {
 		c.nodes = append(c.nodes, NewServer(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--repl-diskless-sync-delay", "0",
-			"--repl-ping-replica-period", "1", // a replica that has received nothing yet is not shown to clients
+			"--repl-ping-replica-period", "1", // clients do not see a replica before it has received something
 			"--cluster-node-timeout", strconv.FormatInt(clusterTimeout.Milliseconds(), 10),
 			"--cluster-replica-validity-factor", "0",
 		}, args...)...))
@@ -61,10 +61,10 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	return c
 }
 
-// busOf is the port of another's bus. A node that has not met the other does not know it.
+// busOf returns the port of another server's cluster bus, which CLUSTER MEET needs.
 func (s *Server) busOf(other *Server) string { return other.reply("CONFIG", "GET", "cluster-port") }
 
-// settled waits until every node knows every other and its place, and each replica has its master's
+// settled waits until every node knows every other and its role, and each replica has its master's
 // data.
 func (c *Cluster) settled(replicas int) {
 	c.t.Helper()
@@ -85,7 +85,7 @@ func (s *Server) linked() bool {
 	return strings.Contains(replication, "role:master") || strings.Contains(replication, "master_link_status:up")
 }
 
-// URL names all nodes, in go-redis's syntax.
+// URL returns the addresses of all nodes, in go-redis's syntax.
 func (c *Cluster) URL() string {
 	var seeds []string
 	for _, node := range c.nodes[1:] {
@@ -94,10 +94,10 @@ func (c *Cluster) URL() string {
 	return "redis://" + c.nodes[0].Addr() + "?" + strings.Join(seeds, "&")
 }
 
-// Nodes are the servers, the masters first, as they were at the start.
+// Nodes returns the servers, first those that were masters at the start.
 func (c *Cluster) Nodes() []*Server { return c.nodes }
 
-// replicasOfFirst are those of the first master.
+// replicasOfFirst returns the replicas of the first master.
 func (c *Cluster) replicasOfFirst() (replicas []*Server) {
 	for i := c.masters; i < len(c.nodes); i += c.masters {
 		replicas = append(replicas, c.nodes[i])
@@ -105,13 +105,13 @@ func (c *Cluster) replicasOfFirst() (replicas []*Server) {
 	return replicas
 }
 
-// CutOff parts the first master from its replicas: it serves, and it alone has what is written now.
+// CutOff separates the first master from its replicas: it serves, and no replica receives its writes.
 func (c *Cluster) CutOff() { cutOff(c.nodes[0], c.replicasOfFirst()) }
 
-// KillMaster ends the first master as a crash would, and lets its replicas go on.
+// KillMaster kills the first master, and lets its replicas continue.
 func (c *Cluster) KillMaster() { replace(c.nodes[0], c.replicasOfFirst()) }
 
-// cutOff freezes the replicas before it closes their connections, since they would still receive buffered
+// cutOff freezes the replicas before it closes their connections. Otherwise they would still receive buffered
 // data.
 func cutOff(master *Server, replicas []*Server) {
 	for _, replica := range replicas {
@@ -127,8 +127,8 @@ func replace(master *Server, replicas []*Server) {
 	}
 }
 
-// reply sends one command on a connection of its own, and returns the reply as text: of a list its
-// last.
+// reply sends one command on a new connection, and returns the reply as text. Of a list it returns the last
+// element.
 func (s *Server) reply(command ...any) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)

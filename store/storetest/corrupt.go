@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-// damage is what may happen to the key of an order.
+// damage damages the key of an order.
 type damage func(ctx context.Context, client redis.UniversalClient, key string) error
 
 func setField(field, value string) damage {
@@ -19,7 +19,7 @@ func setField(field, value string) damage {
 	}
 }
 
-// replaceField leaves another field in the place of one.
+// replaceField replaces a field by another one.
 func replaceField(field, other string) damage {
 	return func(ctx context.Context, client redis.UniversalClient, key string) error {
 		return errors.Join(client.HSet(ctx, key, other, "text").Err(), client.HDel(ctx, key, field).Err())
@@ -38,8 +38,8 @@ func anotherType(ctx context.Context, client redis.UniversalClient, key string) 
 	return client.Set(ctx, key, "text", 0).Err()
 }
 
-// testCorrupt has records that cannot be read. They are neither shown nor overwritten: an operator
-// has to look.
+// testCorrupt: records that cannot be read are neither shown nor overwritten. An operator has to repair
+// them.
 func (connect connector) testCorrupt(t *testing.T) {
 	damages := map[string]damage{
 		"order cut off":     cutField("order"),
@@ -49,7 +49,7 @@ func (connect connector) testCorrupt(t *testing.T) {
 		"revision empty":    setField("order", "\n\x01\x00"),
 		"no order":          setField("order", ""),
 		"no dictionary":     setField("order", "1-x\n"),
-		"another's type":    anotherType,
+		"another type":      anotherType,
 	}
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
@@ -116,8 +116,8 @@ func (connect connector) corruptHistory(t *testing.T) {
 	}
 }
 
-// newerVersion has an order and a record with the dictionary of a later release. They are not damaged: the
-// caller gets a temporary error, and the data stays for the newer program.
+// newerVersion: an order or a record with the dictionary of a later release is not damaged. The caller gets a
+// temporary error, and the data stays for the newer program.
 func (connect connector) newerVersion(t *testing.T) {
 	later := string([]byte{payment.Dictionary + 2})
 	for field, text := range map[string]string{"order": "1-x\n" + later + "\x00", "record:pi_1": later + "\x00"} {

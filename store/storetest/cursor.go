@@ -15,7 +15,7 @@ import (
 	"kasse/test/wait"
 )
 
-// cursorShape and maxCursor are the contract's; Go's regexp counts to 1,000 only.
+// cursorShape and maxCursor are the contract's pattern in two parts, since Go's regexp counts to 1,000 only.
 var cursorShape = regexp.MustCompile(`^[A-Za-z0-9_.~-]+$`)
 
 const maxCursor = 1_024
@@ -23,15 +23,15 @@ const maxCursor = 1_024
 func wellFormed(t testing.TB, cursor string) {
 	t.Helper()
 	if !cursorShape.MatchString(cursor) || len(cursor) > maxCursor {
-		t.Errorf("cursor %q is not as the contract says", cursor)
+		t.Errorf("cursor %q does not match the contract", cursor)
 	}
 }
 
 func (connect connector) testCursor(t *testing.T) {
 	t.Run("is short, also of 64 partitions", connect.cursorIsShortAlsoOf64Partitions)
-	t.Run("that is none of ours is refused", connect.cursorThatIsNoneOfOurs)
-	t.Run("of another life expires", connect.cursorOfAnotherLifeExpires)
-	t.Run("of before a partition was lost expires", connect.cursorOfBeforeALoss)
+	t.Run("that is not valid is refused", connect.invalidCursor)
+	t.Run("of another epoch expires", connect.cursorOfAnotherEpoch)
+	t.Run("from before the loss of a partition expires", connect.cursorOfBeforeALoss)
 	t.Run("of another number of partitions expires", func(t *testing.T) {
 		o := options
 		o.Partitions = 4
@@ -39,11 +39,11 @@ func (connect connector) testCursor(t *testing.T) {
 		f := fresh(t, connect)
 		f.expired(t, old, nil)
 	})
-	t.Run("older than what is kept expires", connect.trimmed)
-	t.Run("expires bit by bit where much is too old", connect.trimmedBitByBit)
-	t.Run("expires where a partition it has not begun has dropped something", connect.unbegun)
+	t.Run("older than the kept events expires", connect.trimmed)
+	t.Run("expires in steps if many events are too old", connect.trimmedInSteps)
+	t.Run("expires if a partition that it has not begun has dropped events", connect.unbegun)
 	t.Run("never expires while the feed is paged from its beginning", connect.pagedAfterTrim)
-	t.Run("that has passed all that was dropped is good", connect.quietPartition)
+	t.Run("that has passed all dropped events is valid", connect.quietPartition)
 }
 
 func (connect connector) cursorIsShortAlsoOf64Partitions(t *testing.T) {
@@ -58,7 +58,7 @@ func (connect connector) cursorIsShortAlsoOf64Partitions(t *testing.T) {
 	wellFormed(t, next)
 }
 
-func (connect connector) cursorThatIsNoneOfOurs(t *testing.T) {
+func (connect connector) invalidCursor(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	good := f.page(t, "", 1).Next
@@ -77,7 +77,7 @@ func (connect connector) cursorThatIsNoneOfOurs(t *testing.T) {
 	}
 }
 
-func (connect connector) cursorOfAnotherLifeExpires(t *testing.T) {
+func (connect connector) cursorOfAnotherEpoch(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	old := f.page(t, "", 10).Next
@@ -98,21 +98,21 @@ func (connect connector) cursorOfBeforeALoss(t *testing.T) {
 	}
 }
 
-// expired fails the test unless the cursor has, and the oldest leads to what is kept.
+// expired fails the test unless the cursor has expired, and the oldest cursor in the error leads to the kept events.
 func (f fixture) expired(t testing.TB, cursor string, kept []string) {
 	t.Helper()
 	_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: cursor, Limit: 10})
 	e := hasCode(t, err, payment.CodeCursorExpired)
 	wellFormed(t, e.Oldest)
 	if got, _ := f.rest(t, e.Oldest, 10); !slices.Equal(got, kept) {
-		t.Errorf("from the oldest: got %v, want %v", got, kept)
+		t.Errorf("from the oldest cursor: got %v, want %v", got, kept)
 	}
 }
 
-// brief keeps events for less time than two writes are apart.
+// brief is a retention of events that has passed when outlive returns.
 const brief = time.Millisecond
 
-// briefly returns a store that drops an event as soon as another is written in its partition.
+// briefly returns a store that drops events older than brief at the next write in their partition.
 func briefly(t testing.TB, connect connector) fixture {
 	t.Helper()
 	o := options
@@ -120,7 +120,7 @@ func briefly(t testing.TB, connect connector) fixture {
 	return freshWith(t, connect, o)
 }
 
-// outlive returns when everything written so far is older than the retention.
+// outlive waits until all events written so far are older than brief.
 func (f fixture) outlive(t testing.TB) {
 	t.Helper()
 	written := f.now(t)
@@ -134,16 +134,16 @@ func (connect connector) trimmed(t *testing.T) {
 	early := f.page(t, "", 10).Next
 	f.put(t, ids[1])
 	f.outlive(t)
-	f.put(t, ids[2]) // drops the two before it, one of which the cursor has not passed
+	f.put(t, ids[2]) // drops the two events before it, one of which the cursor has not passed
 	f.outlive(t)
 	want := f.put(t, ids[3])
 	f.expired(t, early, []string{want})
 }
 
-// trimmedBitByBit has many expired entries, as after a quiet period. No single write may trim them all, since
-// it would block Redis for longer.
-func (connect connector) trimmedBitByBit(t *testing.T) {
-	const old, atOnce = 200, 64
+// trimmedInSteps: after a quiet period a stream has many expired entries. No single write trims them all, since that
+// would block Redis for longer.
+func (connect connector) trimmedInSteps(t *testing.T) {
+	const old, step = 200, 64
 	f, id := fresh(t, connect), neighbours(1)[0]
 	for n := range old {
 		Must(t, f.client.XAdd(t.Context(), &redis.XAddArgs{
@@ -151,8 +151,8 @@ func (connect connector) trimmedBitByBit(t *testing.T) {
 			Values: []string{"id", fmt.Sprintf("pi_old.%d", n)},
 		}).Err())
 	}
-	unread, read := f.page(t, "", atOnce-1).Next, f.page(t, "", atOnce).Next
-	for left := old - atOnce; ; left -= atOnce {
+	unread, read := f.page(t, "", step-1).Next, f.page(t, "", step).Next
+	for left := old - step; ; left -= step {
 		f.put(t, id)
 		kept, err := f.client.XRange(t.Context(), "kasse:{p3}:events", "-", "2000-0").Result()
 		Must(t, err)
@@ -162,10 +162,10 @@ func (connect connector) trimmedBitByBit(t *testing.T) {
 		dropped := f.client.HGet(t.Context(), metaKey(3), "dropped").Val()
 		newest := f.client.HGet(t.Context(), metaKey(3), "trimmed").Val()
 		if gone := old - len(kept); dropped != strconv.Itoa(gone) || newest != fmt.Sprintf("%d-0", gone) {
-			t.Fatalf("%d entries are gone; the mark says %s, up to %s", gone, dropped, newest)
+			t.Fatalf("%d entries were dropped; meta has %s, up to %s", gone, dropped, newest)
 		}
-		if left == old-atOnce {
-			f.page(t, read, 10) // it has passed all that is gone
+		if left == old-step {
+			f.page(t, read, 10) // it has passed all dropped entries
 			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: unread, Limit: 10})
 			hasCode(t, err, payment.CodeCursorExpired)
 		}
@@ -183,10 +183,10 @@ func (connect connector) unbegun(t *testing.T) {
 	f.put(t, ids[1])
 	page := f.page(t, "", 1)
 	if len(page.Events) != 1 || page.Events[0].ID != read {
-		t.Fatalf("got %+v, want the oldest", page.Events)
+		t.Fatalf("got %+v, want the oldest event", page.Events)
 	}
 	f.outlive(t)
-	want := f.put(t, ids[1]) // drops the one before it, which the page had no room for
+	want := f.put(t, ids[1]) // drops the event before it, which did not fit on the page
 	f.expired(t, page.Next, []string{read, want})
 }
 
@@ -201,7 +201,7 @@ func (connect connector) pagedAfterTrim(t *testing.T) {
 	}
 	for _, limit := range []int{1, 10} {
 		if got, _ := f.rest(t, "", limit); len(got) != kept {
-			t.Errorf("got %d events, %d are kept", len(got), kept)
+			t.Errorf("got %d events, want the %d kept ones", len(got), kept)
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (connect connector) quietPartition(t *testing.T) {
 	cursors := []string{read, f.page(t, payment.Latest, 10).Next}
 	for range 3 {
 		f.outlive(t)
-		for _, id := range onePerPartition() { // the others drop what both have passed
+		for _, id := range onePerPartition() { // the other partitions drop events that both cursors have passed
 			if hashed(string(OrderOf(id))) != hashed(string(OrderOf(ids[0]))) {
 				f.put(t, id)
 			}
@@ -223,9 +223,9 @@ func (connect connector) quietPartition(t *testing.T) {
 			_, cursors[i] = f.rest(t, cursors[i], 500)
 		}
 	}
-	want := f.put(t, ids[1]) // drops the one that both cursors have passed
+	want := f.put(t, ids[1]) // drops the event that both cursors have passed
 	if n := f.client.XLen(t.Context(), eventsKey(ids[1])).Val(); n != 1 {
-		t.Errorf("%d are kept, want 1", n)
+		t.Errorf("%d events are kept, want 1", n)
 	}
 	for _, cursor := range cursors {
 		if got, _ := f.rest(t, cursor, 10); !slices.Equal(got, []string{want}) {

@@ -12,8 +12,9 @@ import (
 	"kasse/store"
 )
 
-// old fills a Redis as schema 1 left it: orders in partitions of their own, and the quotas of callers.
-func (f fixture) old(t testing.TB) (keys, kept []string) {
+// fillOld fills Redis with keys of schema 1, which had separate partitions for orders. It returns these keys, and keys
+// that a Discard keeps, such as the quota of a caller.
+func (f fixture) fillOld(t testing.TB) (keys, kept []string) {
 	t.Helper()
 	ctx := t.Context()
 	for n := range partitions {
@@ -42,9 +43,9 @@ func (f fixture) old(t testing.TB) (keys, kept []string) {
 }
 
 func (connect connector) testDiscard(t *testing.T) {
-	t.Run("of an older schema takes all of it, and nothing else", func(t *testing.T) {
+	t.Run("of an older schema removes all its keys, and no others", func(t *testing.T) {
 		f := unmarked(t, connect, options)
-		keys, kept := f.old(t)
+		keys, kept := f.fillOld(t)
 		_, err := f.Check(t.Context(), identity)
 		otherSchema(t, err)
 		otherSchema(t, f.Mark(t.Context(), identity))
@@ -68,7 +69,7 @@ func (connect connector) testDiscard(t *testing.T) {
 		Must(t, f.Mark(t.Context(), identity))
 		f.put(t, "pi_1")
 	})
-	t.Run("of this schema takes nothing", func(t *testing.T) {
+	t.Run("of this schema removes nothing", func(t *testing.T) {
 		for _, f := range []fixture{fresh(t, connect), unmarked(t, connect, options)} {
 			f.client.HSet(t.Context(), orderKey("o-1"), "rev", "1-x", "order", "{}")
 			before := DumpAll(t.Context(), f.client)
@@ -78,10 +79,10 @@ func (connect connector) testDiscard(t *testing.T) {
 			unchanged(t, before, DumpAll(t.Context(), f.client))
 		}
 	})
-	t.Run("goes on where one partition is left", func(t *testing.T) {
+	t.Run("continues if one partition is left", func(t *testing.T) {
 		f := unmarked(t, connect, options)
-		keys, kept := f.old(t)
-		for _, key := range keys { // an earlier run has ended too soon
+		keys, kept := f.fillOld(t)
+		for _, key := range keys { // an earlier Discard did not finish
 			if strings.HasSuffix(key, "}:meta") && key != metaKey(7) {
 				Must(t, f.client.Del(t.Context(), key).Err())
 			}
@@ -94,7 +95,7 @@ func (connect connector) testDiscard(t *testing.T) {
 	})
 }
 
-// otherSchema fails the test unless the error names for an operator what to run.
+// otherSchema fails the test unless the error names the command that an operator has to run.
 func otherSchema(t testing.TB, err error) {
 	t.Helper()
 	if !errors.Is(err, store.ErrOtherSchema) {
@@ -105,7 +106,7 @@ func otherSchema(t testing.TB, err error) {
 
 func (connect connector) testLowestRetention(t *testing.T) {
 	f := fresh(t, connect)
-	note := func(t testing.TB, in, want time.Duration) {
+	check := func(t testing.TB, in, want time.Duration) {
 		t.Helper()
 		o := options
 		o.Retention = in
@@ -114,17 +115,17 @@ func (connect connector) testLowestRetention(t *testing.T) {
 			t.Errorf("with %s the lowest is %s, want %s", in, lowest, want)
 		}
 	}
-	note(t, 100*time.Hour, 100*time.Hour)
-	note(t, 200*time.Hour, 100*time.Hour)
-	note(t, 30*time.Hour, 30*time.Hour)
-	note(t, 100*time.Hour, 30*time.Hour)
+	check(t, 100*time.Hour, 100*time.Hour)
+	check(t, 200*time.Hour, 100*time.Hour)
+	check(t, 30*time.Hour, 30*time.Hour)
+	check(t, 100*time.Hour, 30*time.Hour)
 	_, err := f.Check(t.Context(), identity)
 	Must(t, err)
 
-	// One partition is lost and marked again: the others remember.
+	// One partition is lost and marked again: the lowest retention is still in the others.
 	Must(t, f.client.Del(t.Context(), metaKey(0)).Err())
 	_, err = f.SaveRetention(t.Context())
 	hasCode(t, err, "store_unavailable")
 	Must(t, f.Mark(t.Context(), identity))
-	note(t, 100*time.Hour, 30*time.Hour)
+	check(t, 100*time.Hour, 30*time.Hour)
 }

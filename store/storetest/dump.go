@@ -16,10 +16,8 @@ func (connect connector) testDump(t *testing.T) {
 	Must(t, client.RPush(ctx, "list", "x", "y").Err())
 	Must(t, client.SAdd(ctx, "set", "n", "m").Err())
 	Must(t, client.ZAdd(ctx, "zset", redis.Z{Score: 1_760_000_000_123, Member: "z"}).Err())
-	Must(
-		t,
-		client.XAdd(ctx, &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []any{"id", "e", "data", "{}"}}).Err(),
-	)
+	entry := &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []any{"id", "e", "data", "{}"}}
+	Must(t, client.XAdd(ctx, entry).Err())
 	want := map[string]string{
 		"string": "s", "hash": "a 1\nb 2", "list": "x\ny", "set": "m\nn", "zset": "1760000000123 z",
 		"stream": "1-1\ndata {}\nid e",

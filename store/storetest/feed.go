@@ -20,13 +20,13 @@ func (f fixture) page(t testing.TB, after string, limit int) payment.FeedPage {
 	page, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: after, Limit: limit})
 	Must(t, err)
 	if len(page.Events) > limit {
-		t.Errorf("a page has %d events, at most %d were asked for", len(page.Events), limit)
+		t.Errorf("a page has %d events, want at most %d", len(page.Events), limit)
 	}
 	wellFormed(t, page.Next)
 	return page
 }
 
-// rest pages on until a page is empty, and returns the ids and the last cursor.
+// rest reads pages until one is empty, and returns the ids and the last cursor.
 func (f fixture) rest(t testing.TB, after string, limit int) (ids []string, next string) {
 	t.Helper()
 	for len(ids) < endless {
@@ -46,18 +46,18 @@ func (f fixture) rest(t testing.TB, after string, limit int) (ids []string, next
 // endless is more events than any test writes.
 const endless = 10_000
 
-// numbered names payments whose orders lie in all partitions.
+// numbered returns the i-th of many payments, whose orders are spread over all partitions.
 func numbered(i int) payment.ID { return payment.ID(fmt.Sprintf("pi_%d", i)) }
 
 func (connect connector) testFeed(t *testing.T) {
-	t.Run("shows what happened, and when", connect.feedShowsWhatHappenedAndWhen)
+	t.Run("shows events with their times", connect.feedShowsEvents)
 	t.Run("has all partitions, each payment in order", connect.feedHasAllPartitions)
-	t.Run("fills a page, from however few partitions", connect.feedFillsAPage)
-	t.Run("goes on from an empty page", connect.feedGoesOnFromAnEmptyPage)
-	t.Run("begins with the newest", connect.feedBeginsWithTheNewest)
+	t.Run("fills a page, also from few partitions", connect.feedFillsAPage)
+	t.Run("continues after an empty page", connect.feedContinuesAfterAnEmptyPage)
+	t.Run("begins after the newest event", connect.feedBeginsAfterTheNewest)
 }
 
-func (connect connector) feedShowsWhatHappenedAndWhen(t *testing.T) {
+func (connect connector) feedShowsEvents(t *testing.T) {
 	f := fresh(t, connect)
 	before := f.now(t).Truncate(time.Second)
 	o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", f.now(t))
@@ -73,7 +73,7 @@ func (connect connector) feedShowsWhatHappenedAndWhen(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 	if e.Trace != "" {
-		t.Errorf("trace %q, and nothing was traced", e.Trace)
+		t.Errorf("the event has the trace %q, want none", e.Trace)
 	}
 	o, c = Transition(o, "pi_1", f.now(t))
 	f.save(t, o, c)
@@ -110,7 +110,7 @@ func (connect connector) feedFillsAPage(t *testing.T) {
 	}
 }
 
-func (connect connector) feedGoesOnFromAnEmptyPage(t *testing.T) {
+func (connect connector) feedContinuesAfterAnEmptyPage(t *testing.T) {
 	f := fresh(t, connect)
 	page := f.page(t, "", 10)
 	if page.Events == nil || len(page.Events) != 0 {
@@ -126,7 +126,7 @@ func (connect connector) feedGoesOnFromAnEmptyPage(t *testing.T) {
 	}
 }
 
-func (connect connector) feedBeginsWithTheNewest(t *testing.T) {
+func (connect connector) feedBeginsAfterTheNewest(t *testing.T) {
 	f := fresh(t, connect)
 	empty := f.page(t, payment.Latest, 10)
 	for i := range 40 {
@@ -137,7 +137,7 @@ func (connect connector) feedBeginsWithTheNewest(t *testing.T) {
 		t.Error("want empty pages")
 	}
 	if got, _ := f.rest(t, empty.Next, 10); len(got) != 40 {
-		t.Errorf("got %d of 40 events from before the first", len(got))
+		t.Errorf("got %d events after the cursor of the empty feed, want 40", len(got))
 	}
 	want := f.put(t, "pi_7")
 	if got, _ := f.rest(t, latest.Next, 10); !slices.Equal(got, []string{want}) {
@@ -162,7 +162,7 @@ func complete(t testing.TB, got, want []string) {
 	}
 }
 
-// testFeedWhileWriting pages while others write: the feed must lose nothing, and give nothing twice.
+// testFeedWhileWriting: while others write, the pages of the feed have each event exactly once.
 func (connect connector) testFeedWhileWriting(t *testing.T) {
 	for _, limit := range []int{3, 40} {
 		t.Run(fmt.Sprintf("%d a page", limit), func(t *testing.T) {
@@ -179,7 +179,7 @@ func (connect connector) testFeedWhileWriting(t *testing.T) {
 
 			var got []string
 			for next := ""; ; {
-				last := done.Load() // before the page is read, so that a page after the last write is read
+				last := done.Load() // before the page, so that one more page is read after the last write
 				page := f.page(t, next, limit)
 				for _, e := range page.Events {
 					got = append(got, e.ID)
@@ -193,7 +193,7 @@ func (connect connector) testFeedWhileWriting(t *testing.T) {
 	}
 }
 
-// scatter writes transitions of payments that other writers write, too, and returns the events' ids.
+// scatter writes transitions of payments that other writers change too, and returns the events' ids.
 func (f fixture) scatter(t testing.TB, seed, count int) (ids []string) {
 	t.Helper()
 	own := store.New(f.client, options)

@@ -19,7 +19,7 @@ func (f fixture) putType(t testing.TB, id payment.ID, kind string) string {
 	return c.Events[0].ID
 }
 
-// matching pages on until a page has nothing behind it, and returns the ids and the last cursor.
+// matching reads pages to the end of the feed, and returns the ids and the last cursor.
 func (f fixture) matching(t testing.TB, q payment.FeedQuery) (ids []string, next string) {
 	t.Helper()
 	for range endless {
@@ -39,7 +39,7 @@ func (f fixture) matching(t testing.TB, q payment.FeedQuery) (ids []string, next
 }
 
 func (connect connector) testFeedFilters(t *testing.T) {
-	t.Run("returns what is wanted, and passes the rest", connect.feedFiltersPass)
+	t.Run("returns matching events, and passes the rest", connect.feedFiltersPass)
 	t.Run("reads one partition for one order", connect.feedOfOneOrder)
 }
 
@@ -48,9 +48,8 @@ func (connect connector) feedFiltersPass(t *testing.T) {
 	kinds := []string{"order.updated", "order.paid", "order.refunded"}
 	queries := map[string]payment.FeedQuery{
 		"one type": {Types: kinds[1:2]}, "two types": {Types: kinds[1:]}, "an order": {Order: "o_7"},
-		"a type of an order": {
-			Order: "o_7", Types: kinds[1:2],
-		}, "an unknown order": {Order: "o_none"}, "half of an id": {Order: "o_"},
+		"a type of an order": {Order: "o_7", Types: kinds[1:2]},
+		"an unknown order":   {Order: "o_none"}, "half of an id": {Order: "o_"},
 	}
 	want := map[string][]string{}
 	put := func(id payment.ID, kind string) {
@@ -99,7 +98,7 @@ func (connect connector) feedOfOneOrder(t *testing.T) {
 	if len(page.Events) != 1 || page.Events[0].ID != first {
 		t.Fatalf("got %+v, want %s", page.Events, first)
 	}
-	// A stream that cannot be read fails its reader.
+	// A read of the other partition's stream fails from here on.
 	stream := eventsKey(other)
 	Must(t, f.client.Del(t.Context(), stream).Err())
 	Must(t, f.client.Set(t.Context(), stream, "no stream", 0).Err())
@@ -111,7 +110,7 @@ func (connect connector) feedOfOneOrder(t *testing.T) {
 	if !slices.Equal(got, []string{second}) {
 		t.Errorf("got %v, want %s", got, second)
 	}
-	// Entries trimmed by another partition are no loss for this order.
+	// Entries dropped in another partition are not missing for this order.
 	Must(t, f.client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", 4), "trimmed", "9999999999999-0").Err())
 	if got, _ := f.matching(t, payment.FeedQuery{Order: OrderOf(mine), After: page.Next, Limit: 10}); len(got) != 1 {
 		t.Errorf("got %v", got)

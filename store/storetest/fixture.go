@@ -15,7 +15,7 @@ import (
 	"kasse/store"
 )
 
-// fixture is a store on a Redis of its own.
+// fixture is a store on a Redis that only one test uses.
 type fixture struct {
 	*store.Store
 	client redis.UniversalClient
@@ -42,7 +42,7 @@ func freshWith(t testing.TB, connect connector, o store.Options) fixture {
 	return f
 }
 
-// now is Redis's clock.
+// now returns the time of Redis's clock.
 func (f fixture) now(t testing.TB) time.Time {
 	t.Helper()
 	now, err := f.client.Time(t.Context()).Result()
@@ -50,12 +50,12 @@ func (f fixture) now(t testing.TB) time.Time {
 	return now
 }
 
-// OrderOf is the order of a payment in tests that name only payments: pi_1 is the payment of o_1.
+// OrderOf returns the order of a payment in tests that name only payments: pi_1 is the payment of o_1.
 func OrderOf(id payment.ID) payment.OrderID {
 	return payment.OrderID("o" + strings.TrimPrefix(string(id), "pi"))
 }
 
-// The keys below are spelled out. A store that computes another place loses what is stored.
+// The keys below are written out: a store that computes another key no longer finds its data.
 
 func orderKey(id payment.OrderID) string {
 	return fmt.Sprintf("kasse:{p%d}:order:%s", hashed(string(id)), id)
@@ -69,7 +69,7 @@ func pointerKey(id payment.ID) string {
 	return fmt.Sprintf("kasse:{p%d}:pi:%s", hashed(string(id)), id)
 }
 
-// eventsKey is the stream of the order of a payment.
+// eventsKey returns the stream of the partition of a payment's order.
 func eventsKey(id payment.ID) string {
 	return fmt.Sprintf("kasse:{p%d}:events", hashed(string(OrderOf(id))))
 }
@@ -85,7 +85,7 @@ func hashed(id string) uint32 {
 	return h.Sum32() % partitions
 }
 
-// neighbours returns payments whose orders lie in partition 3.
+// neighbours returns payments whose orders are in partition 3.
 func neighbours(count int) []payment.ID {
 	var ids []payment.ID
 	for i := 0; len(ids) < count; i++ {
@@ -96,7 +96,7 @@ func neighbours(count int) []payment.ID {
 	return ids
 }
 
-// onePerPartition returns a payment for every partition, with its order in the same one.
+// onePerPartition returns for each partition a payment whose order is there.
 func onePerPartition() map[uint32]payment.ID {
 	ids := map[uint32]payment.ID{}
 	for i := 0; len(ids) < partitions; i++ {
@@ -106,8 +106,8 @@ func onePerPartition() map[uint32]payment.ID {
 	return ids
 }
 
-// withPayment returns the order with a record of the payment that may be changed, and with its
-// attempt. The order that it was given stays as it was.
+// withPayment returns a copy of the order in which the payment has a record and an attempt, and both of these. They
+// may be changed: the original order stays as it is.
 func withPayment(o payment.Order, id payment.ID) (payment.Order, *payment.Payment, *payment.Attempt) {
 	o.Attempts, o.Loaded = slices.Clone(o.Attempts), maps.Clone(o.Loaded)
 	if o.Attempt(id) == nil {
@@ -124,7 +124,7 @@ func withPayment(o payment.Order, id payment.ID) (payment.Order, *payment.Paymen
 	return o, p, o.Attempt(id)
 }
 
-// Transition is a write that shows: it gives the payment a view and a line of history, and
+// Transition returns a visible write: it gives the payment a view and a line of history, and
 // announces an event.
 func Transition(o payment.Order, id payment.ID, now time.Time) (payment.Order, payment.Changes) {
 	o, p, a := withPayment(o, id)
@@ -145,14 +145,14 @@ func Transition(o payment.Order, id payment.ID, now time.Time) (payment.Order, p
 	return o, payment.Changes{Now: now, Views: []payment.RenderedView{view}, Events: []payment.Announcement{event}}
 }
 
-// Unseen is a write that changes the record of a payment, and nothing visible.
+// Unseen returns a write that changes the record of a payment, and nothing visible.
 func Unseen(o payment.Order, id payment.ID, now time.Time) (payment.Order, payment.Changes) {
 	o, p, _ := withPayment(o, id)
 	p.Record.StaleAt++
 	return o, payment.Changes{Now: now}
 }
 
-// leased is a write of the order alone, as a lease is.
+// leased returns a write that changes only the order's lease, and no payment.
 func leased(o payment.Order, now time.Time) (payment.Order, payment.Changes) {
 	o.Lease = payment.Lease{Owner: "owner", Until: o.Lease.Until + 1}
 	return o, payment.Changes{Now: now}
@@ -171,7 +171,7 @@ func (f fixture) order(t testing.TB, id payment.OrderID, ids ...payment.ID) paym
 	return o
 }
 
-// save saves what must be written, and returns the order as it is then.
+// save saves the order, and returns it as it is stored. It fails the test if nothing was written.
 func (f fixture) save(t testing.TB, o payment.Order, c payment.Changes) payment.Order {
 	t.Helper()
 	saved, err := f.SaveOrder(t.Context(), o, c)

@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// personal writes a transition of the payment whose view has metadata of the shop's, and returns the event's id.
+// personal writes a transition of the payment whose view has metadata of a person, and returns the event's id.
 func (f fixture) personal(t testing.TB, id payment.ID, name string) string {
 	t.Helper()
 	o, now := f.load(t, payment.Ref{Order: OrderOf(id)}, id)
@@ -25,7 +25,7 @@ func (f fixture) personal(t testing.TB, id payment.ID, name string) string {
 	return c.Events[0].ID
 }
 
-// forgets removes what the stream has of a person in an order, and returns how many entries were appended again.
+// forgets removes an order's personal data from the stream, and returns how many entries were appended again.
 func (f fixture) forgets(t testing.TB, id payment.ID) int {
 	t.Helper()
 	o := f.order(t, OrderOf(id), id)
@@ -36,13 +36,13 @@ func (f fixture) forgets(t testing.TB, id payment.ID) int {
 }
 
 func (connect connector) testForget(t *testing.T) {
-	t.Run("leaves nothing of the person in any entry, and loses none", connect.forgetLeavesNothingOfThePerson)
-	t.Run("sends an endpoint only what it does not have", connect.forgetSendsEndpoints)
-	t.Run("does not touch an order that was written meanwhile", connect.forgetLeavesWrittenOrders)
-	t.Run("keeps a later attempt's", connect.forgetKeepsLaterAttempts)
+	t.Run("removes personal data from all entries, and loses none", connect.forgetRemovesPersonalData)
+	t.Run("sends an endpoint only events that it has not received", connect.forgetSendsEndpoints)
+	t.Run("changes nothing of an order that was written meanwhile", connect.forgetLeavesWrittenOrders)
+	t.Run("keeps entries of attempts that are not forgotten", connect.forgetKeepsOtherAttempts)
 }
 
-func (connect connector) forgetLeavesNothingOfThePerson(t *testing.T) {
+func (connect connector) forgetRemovesPersonalData(t *testing.T) {
 	f := fresh(t, connect)
 	ids := neighbours(2)
 	before := f.put(t, ids[0])
@@ -59,18 +59,18 @@ func (connect connector) forgetLeavesNothingOfThePerson(t *testing.T) {
 		t.Errorf("the feed has %v, want %v", all, want)
 	}
 	if late, _ := f.rest(t, cursor, 10); !slices.Equal(late, []string{first, second}) {
-		t.Errorf("after a cursor of before the feed has %v", late)
+		t.Errorf("after a cursor from before that, the feed has %v", late)
 	}
 	if e := f.page(t, "", 10).Events[2]; !e.Restored || !e.CreatedAt.Equal(made) ||
 		!strings.Contains(string(e.Data), `"metadata":{}`) {
-		t.Errorf("got %+v, made at %s", e, made)
+		t.Errorf("got %+v, want the event of %s without metadata, restored", e, made)
 	}
 	text := fmt.Sprint(DumpAll(t.Context(), f.client))
 	if strings.Contains(text, "Ada") || !strings.Contains(text, "Bob") {
-		t.Errorf("Redis holds %s", text)
+		t.Errorf("Redis has %s", text)
 	}
 	if got := f.forgets(t, ids[0]); got != 0 {
-		t.Errorf("again: %d entries", got)
+		t.Errorf("a second call appended %d entries, want none", got)
 	}
 }
 
@@ -90,7 +90,7 @@ func (connect connector) forgetSendsEndpoints(t *testing.T) {
 	}
 	work := f.claim(t, "b", time.Second, 10, 10)
 	if !work.Elsewhere { // the third was under way, and its owner may be alive
-		t.Error("the partition has no owner any more")
+		t.Error("the partition no longer has an owner")
 	}
 	work = f.claim(t, "a", time.Second, 10, 10)
 	var sent, waiting []string
@@ -103,15 +103,13 @@ func (connect connector) forgetSendsEndpoints(t *testing.T) {
 	}
 	if !slices.Equal(sent, events[:1]) || !slices.Equal(waiting, events[1:]) || len(work.Retries) > 0 ||
 		work.Lost > 0 {
-		t.Errorf(
-			"sent %v, waiting %v, retries %v, %d lost; events are %v", sent, waiting, work.Retries, work.Lost,
-			events,
-		)
+		t.Errorf("not sent again %v, waiting %v, retries %v, %d lost; the events are %v",
+			sent, waiting, work.Retries, work.Lost, events)
 	}
 	f.finish(t, shopEndpoint, work.First...)
 	if work := f.claim(t, "b", time.Second, 10, 10); work.Waiting > 0 || work.Lost > 0 ||
 		len(work.First)+len(work.Retries) > 0 {
-		t.Errorf("after all was delivered: %+v", work)
+		t.Errorf("after all deliveries: %+v", work)
 	}
 }
 
@@ -128,7 +126,7 @@ func (connect connector) forgetLeavesWrittenOrders(t *testing.T) {
 	unchanged(t, dump, DumpAll(t.Context(), f.client))
 }
 
-func (connect connector) forgetKeepsLaterAttempts(t *testing.T) {
+func (connect connector) forgetKeepsOtherAttempts(t *testing.T) {
 	f := fresh(t, connect)
 	f.personal(t, "pi_1", "Ada")
 	o := f.order(t, "o_1", "pi_1")

@@ -6,7 +6,7 @@ import (
 	"kasse/service/payment"
 )
 
-// fullPayment is a payment with every member set, and texts that a careless encoding would change.
+// fullPayment returns a payment with every member set, and with texts that a faulty encoding would change.
 func fullPayment(id payment.ID) *payment.Payment {
 	status := payment.RefundStatus("succeeded")
 	snapshot := payment.Snapshot{
@@ -35,10 +35,8 @@ func fullPayment(id payment.ID) *payment.Payment {
 		},
 		Record: payment.Record{
 			Created: 1_760_000_000, Creation: &seen, Recent: []payment.Observation{seen},
-			Terminal: []payment.Observation{seen}, Reads: []payment.Read{read}, Received: 1 << 60, Failures: []string{
-				"ch_1",
-			},
-			StaleAt: 1_760_000_001, Unlisted: true,
+			Terminal: []payment.Observation{seen}, Reads: []payment.Read{read}, Received: 1 << 60,
+			Failures: []string{"ch_1"}, StaleAt: 1_760_000_001, Unlisted: true,
 			RefundedTotals: []payment.RefundedTotal{{At: 1, Event: "evt_3", Amount: 2}},
 			Listing:        &payment.RefundListing{At: 1, KnownBefore: []string{"evt_2"}},
 			Refunds: payment.Refunds{
@@ -51,7 +49,7 @@ func fullPayment(id payment.ID) *payment.Payment {
 	}
 }
 
-// fullOrder is an order with every member set, and with two payments.
+// fullOrder returns an order with every member set, and with two payments.
 func fullOrder(id payment.OrderID) payment.Order {
 	yes, limit := true, 3
 	terms := payment.Terms{

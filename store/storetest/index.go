@@ -15,7 +15,7 @@ import (
 	"kasse/test/rounds"
 )
 
-// indexed is an order as the index should know it.
+// indexed is an order as the index should have it.
 type indexed struct {
 	id       payment.OrderID
 	created  int64
@@ -28,24 +28,24 @@ func (f fixture) index(t testing.TB, x indexed) {
 	t.Helper()
 	id := payment.ID("pi" + strings.TrimPrefix(string(x.id), "o"))
 	o, now := f.load(t, payment.Ref{Order: x.id}, id)
-	was := o.Listed
+	before := o.Listed
 	o, c := Transition(o, id, now)
 	o.Listed = payment.Listing{Created: x.created, Customer: payment.CustomerHash(x.customer)}
-	o.Attempt(id).State, c.Unlist, c.List = x.state, was, o.Listed
+	o.Attempt(id).State, c.Unlist, c.List = x.state, before, o.Listed
 	created := *o.Loaded[id].Record.Creation
 	created.Customer = x.customer
 	o.Loaded[id].Record.Creation = &created
 	f.save(t, o, c)
 }
 
-// list pages through the orders that a query asks for, and returns them and how many pages there were.
+// list reads all pages of a query, and returns the orders' ids and the number of pages.
 func (f fixture) list(t testing.TB, q payment.OrderQuery) (ids []payment.OrderID, pages int) {
 	t.Helper()
 	for range endless {
 		page, err := f.ListOrders(t.Context(), q)
 		Must(t, err)
 		if len(page.Orders) > q.Limit {
-			t.Errorf("a page has %d orders, at most %d were asked for", len(page.Orders), q.Limit)
+			t.Errorf("a page has %d orders, want at most %d", len(page.Orders), q.Limit)
 		}
 		for _, o := range page.Orders {
 			ids = append(ids, o.ID)
@@ -63,7 +63,7 @@ func (f fixture) list(t testing.TB, q payment.OrderQuery) (ids []payment.OrderID
 	return nil, 0
 }
 
-// expected are the ids of those that match, newest first.
+// expected returns the ids of the orders that match, newest first.
 func expected(all []indexed, match func(indexed) bool) (ids []payment.OrderID) {
 	all = slices.Clone(all)
 	slices.SortFunc(
@@ -91,8 +91,8 @@ func (connect connector) testIndex(t *testing.T) {
 	t.Run("splits its buckets", connect.indexSplits)
 	t.Run("follows the order's customer", connect.indexFollows)
 	t.Run("ends with the order", connect.indexEnds)
-	t.Run("looks at so many orders at most", connect.indexIsBounded)
-	t.Run("refuses what is no cursor, and a Redis that is not ours", connect.indexRefuses)
+	t.Run("examines a bounded number of orders", connect.indexIsBounded)
+	t.Run("refuses invalid cursors, and a Redis without our mark", connect.indexRefuses)
 }
 
 func (connect connector) indexLists(t *testing.T) {
@@ -117,18 +117,17 @@ func (connect connector) indexLists(t *testing.T) {
 		f.lists(t, "of a customer's state", payment.OrderQuery{Limit: limit, State: payment.Paid, Customer: "cus_1"},
 			expected(all, func(x indexed) bool { return x.state == payment.Paid && x.customer == "cus_1" }))
 		after := time.UnixMilli(begin + 9)
-		f.lists(t, "after a moment", payment.OrderQuery{Limit: limit, CreatedAfter: after},
+		f.lists(t, "after a time", payment.OrderQuery{Limit: limit, CreatedAfter: after},
 			expected(all, func(x indexed) bool { return x.created > begin+9 }))
-		f.lists(t, "of a customer after a moment", payment.OrderQuery{
-			Limit: limit, CreatedAfter: after, Customer: "cus_3",
-		},
+		both := payment.OrderQuery{Limit: limit, CreatedAfter: after, Customer: "cus_3"}
+		f.lists(t, "of a customer after a time", both,
 			expected(all, func(x indexed) bool { return x.created > begin+9 && x.customer == "cus_3" }))
 		f.lists(t, "of an unknown customer", payment.OrderQuery{Limit: limit, Customer: "cus_none"}, nil)
 	}
 }
 
-// indexSplits fills the buckets of one partition in any order, with scores that many entries share,
-// and takes half of the entries out again.
+// indexSplits fills the buckets of one partition in random order, with scores that many entries share,
+// and moves half of the entries afterwards.
 func (connect connector) indexSplits(t *testing.T) {
 	const seed = 7
 	f, random := fresh(t, connect), rand.New(rand.NewPCG(seed, seed))
@@ -136,7 +135,7 @@ func (connect connector) indexSplits(t *testing.T) {
 	var all []indexed
 	for i, id := range neighbours {
 		x := indexed{OrderOf(id), 1_764_288_000_000, "cus_often", payment.Paid}
-		if i < 300 { // later ones share their moment and their customer
+		if i < 300 { // the later ones have the same time and the same customer
 			x.created += random.Int64N(400) - 200
 		}
 		if i%3 > 0 && i < 300 {
@@ -168,7 +167,8 @@ func (connect connector) indexSplits(t *testing.T) {
 	f.packed(t)
 }
 
-// packed fails the test where a bucket has more entries than Redis packs, and more than one score.
+// packed fails the test if a bucket is empty, has scores of another bucket, or has more entries than Redis packs and
+// more than one score.
 func (f fixture) packed(t testing.TB) {
 	t.Helper()
 	for _, index := range []string{"created", "customer"} {
@@ -214,7 +214,7 @@ func (connect connector) indexFollows(t *testing.T) {
 	f.lists(t, "unlisted", payment.OrderQuery{Limit: 10}, nil)
 }
 
-// prune makes a whole pass, as if the last one were long ago, and returns how many orders it removed.
+// prune runs a whole pass, as if the last one were long ago, and returns how many orders it removed.
 func (f fixture) prune(t testing.TB) (gone int) {
 	t.Helper()
 	for n := range f.Partitions {
@@ -231,7 +231,7 @@ func (f fixture) prune(t testing.TB) (gone int) {
 	return 0
 }
 
-// indexEnds: an order that retention took is in no page, and its entries are taken out.
+// indexEnds: an expired order is on no page, and its entries are removed.
 func (connect connector) indexEnds(t *testing.T) {
 	f := fresh(t, connect)
 	before := DumpAll(t.Context(), f.client)
@@ -248,7 +248,7 @@ func (connect connector) indexEnds(t *testing.T) {
 	f.lists(t, "all", payment.OrderQuery{Limit: 10}, kept)
 	for _, want := range []int{139, 0} {
 		if count := f.prune(t); count != want {
-			t.Errorf("%d orders were taken out, want %d", count, want)
+			t.Errorf("%d orders were removed, want %d", count, want)
 		}
 	}
 	f.lists(t, "all", payment.OrderQuery{Limit: 10, Customer: "cus_1"}, kept)
@@ -259,14 +259,14 @@ func (connect connector) indexEnds(t *testing.T) {
 			t.Errorf("%s is left", key)
 		}
 	}
-	// An order that is stored anew is listed once, also before the entry of its former life is taken out.
+	// An order that expired and is stored again is listed once, also before its former entry is removed.
 	f.index(t, indexed{"o_1", 1_764_288_000_000, "", payment.Paid})
 	Must(t, f.client.Del(t.Context(), orderKey("o_1")).Err())
 	f.index(t, indexed{"o_1", 1_764_288_000_001, "", payment.Paid})
 	f.lists(t, "all", payment.OrderQuery{Limit: 10}, []payment.OrderID{"o_1"})
 }
 
-// indexIsBounded: a page of a state that no order has ends.
+// indexIsBounded: a page for a state that few orders have examines a bounded number of entries.
 func (connect connector) indexIsBounded(t *testing.T) {
 	f := fresh(t, connect)
 	const orders = 1_100
@@ -283,7 +283,7 @@ func (connect connector) indexIsBounded(t *testing.T) {
 	page, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10, State: payment.Refunded})
 	Must(t, err)
 	if len(page.Orders) != 0 || page.Next == "" {
-		t.Errorf("%d orders and next %q: want an empty page with more behind it", len(page.Orders), page.Next)
+		t.Errorf("%d orders and next %q: want an empty page and a cursor", len(page.Orders), page.Next)
 	}
 	if got, pages := f.list(t, payment.OrderQuery{Limit: 10, State: payment.Refunded}); len(got) != 1 || pages > 3 {
 		t.Errorf("got %v in %d pages", got, pages)

@@ -11,16 +11,16 @@ import (
 	"kasse/store"
 )
 
-// testQuotas uses periods of an hour, so that nothing is refilled during a test.
+// testQuotas: most periods are an hour, so that no request becomes available again during a test.
 func (connect connector) testQuotas(t *testing.T) {
-	t.Run("go down one by one, then say how long to wait", connect.quotasGoDownOneByOne)
+	t.Run("are used one by one, and then return the time to wait", connect.quotasAreUsedOneByOne)
 	t.Run("are exact to the unit at any rate", connect.quotasAreExactToTheUnit)
-	t.Run("are one for all stores", connect.quotasAreOneForAllStores)
-	t.Run("count as fresh where the clock has gone back", connect.quotasCountAsFresh)
-	t.Run("of one name leave another alone, and expire", connect.quotasOfOneName)
+	t.Run("are shared by all stores", connect.quotasAreShared)
+	t.Run("are full again after the clock has gone back", connect.quotasCountAsFresh)
+	t.Run("of different names are separate, and expire", connect.quotasOfOneName)
 }
 
-func (connect connector) quotasGoDownOneByOne(t *testing.T) {
+func (connect connector) quotasAreUsedOneByOne(t *testing.T) {
 	f := fresh(t, connect)
 	for _, count := range []int{1, 3, 10} {
 		name := "service:shop" + strings.Repeat("!", count)
@@ -51,7 +51,7 @@ func (connect connector) quotasAreExactToTheUnit(t *testing.T) {
 	}
 }
 
-func (connect connector) quotasAreOneForAllStores(t *testing.T) {
+func (connect connector) quotasAreShared(t *testing.T) {
 	const count, callers = 40, 4
 	f := fresh(t, connect)
 	var allowed atomic.Int64
@@ -72,7 +72,7 @@ func (connect connector) quotasAreOneForAllStores(t *testing.T) {
 	}
 	all.Wait()
 	if got := allowed.Load(); got != count {
-		t.Errorf("%d were let through, want %d", got, count)
+		t.Errorf("%d requests were allowed, want %d", got, count)
 	}
 }
 
@@ -87,7 +87,7 @@ func (connect connector) quotasCountAsFresh(t *testing.T) {
 			t.Errorf("%s ahead: %d are left, wait %s", ahead, left, wait)
 		}
 		if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > per {
-			t.Errorf("it lives for %s", ttl)
+			t.Errorf("the key expires in %s, want at most the period", ttl)
 		}
 	}
 	Must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
@@ -112,7 +112,7 @@ func (connect connector) quotasOfOneName(t *testing.T) {
 			continue
 		}
 		if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > time.Hour {
-			t.Errorf("%s lives for %s", key, ttl)
+			t.Errorf("%s expires in %s, want at most an hour", key, ttl)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 func metaKey(n int) string { return fmt.Sprintf("kasse:{p%d}:meta", n) }
 
-// eachMeta calls for the mark of every partition.
+// eachMeta calls do with the key of every partition's mark.
 func eachMeta(do func(key string)) {
 	for n := range partitions {
 		do(metaKey(n))
@@ -22,10 +22,10 @@ func eachMeta(do func(key string)) {
 
 func (connect connector) testMarks(t *testing.T) {
 	t.Run("are in every partition", connect.marksAreInEveryPartition)
-	t.Run("are missing in a Redis that is empty, or lost a part", connect.marksAreMissing)
-	t.Run("are left alone by a second mark", connect.marksAreLeftAlone)
-	t.Run("are the same for all where many mark at once", connect.marksAreTheSameForAll)
-	t.Run("learn the account later", connect.marksLearnTheAccountLater)
+	t.Run("are missing in a Redis that is empty, or has lost a partition", connect.marksAreMissing)
+	t.Run("are not changed by a second mark", connect.marksAreKept)
+	t.Run("are the same for all if many mark at once", connect.marksAreTheSameForAll)
+	t.Run("get the account later", connect.marksGetTheAccountLater)
 }
 
 func (connect connector) marksAreInEveryPartition(t *testing.T) {
@@ -41,7 +41,7 @@ func (connect connector) marksAreInEveryPartition(t *testing.T) {
 			"epoch": mark["epoch"],
 		}
 		if fmt.Sprint(mark) != fmt.Sprint(want) || mark["epoch"] == "" || epochs[mark["epoch"]] {
-			t.Errorf("%s is %v, want %v, and an epoch of its own", key, mark, want)
+			t.Errorf("%s is %v, want %v with a unique epoch", key, mark, want)
 		}
 		epochs[mark["epoch"]] = true
 	})
@@ -63,7 +63,7 @@ func (connect connector) marksAreMissing(t *testing.T) {
 	Must(t, err)
 }
 
-func (connect connector) marksAreLeftAlone(t *testing.T) {
+func (connect connector) marksAreKept(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	Must(t, f.client.HSet(t.Context(), metaKey(0), "trimmed", "1-1").Err())
@@ -88,11 +88,11 @@ func (connect connector) marksAreTheSameForAll(t *testing.T) {
 		cursors[i] = page.Next
 	})
 	for _, cursor := range cursors {
-		f.page(t, cursor, 1) // fails where it is of another epoch
+		f.page(t, cursor, 1) // fails if it is of another epoch
 	}
 }
 
-func (connect connector) marksLearnTheAccountLater(t *testing.T) {
+func (connect connector) marksGetTheAccountLater(t *testing.T) {
 	f := unmarked(t, connect, options)
 	nameless := store.Identity{Service: "kasse"}
 	Must(t, f.Mark(t.Context(), nameless))
@@ -149,16 +149,16 @@ func (connect connector) testIdentities(t *testing.T) {
 		_, err := f.Check(t.Context(), identity)
 		mismatch(t, err, []string{"99"})
 	})
-	t.Run("mismatch counts before what is missing", func(t *testing.T) {
+	t.Run("a mismatch is reported before a missing mark", func(t *testing.T) {
 		f := fresh(t, connect)
 		Must(t, f.client.Del(t.Context(), metaKey(0)).Err())
 		_, err := f.Check(t.Context(), store.Identity{Service: "other"})
 		mismatch(t, err, []string{"other"})
 	})
-	t.Run("at once leave one owner", connect.identitiesAtOnceLeaveOneOwner)
+	t.Run("that mark at once leave one owner", connect.identitiesAtOnce)
 }
 
-func (connect connector) identitiesAtOnceLeaveOneOwner(t *testing.T) {
+func (connect connector) identitiesAtOnce(t *testing.T) {
 	f := unmarked(t, connect, options)
 	errs := make([]error, 6)
 	names := []string{"one", "two", "three"}
@@ -172,11 +172,11 @@ func (connect connector) identitiesAtOnceLeaveOneOwner(t *testing.T) {
 			owners++
 		}
 		if (err == nil) != (errs[i] == nil) || (err == nil) != (errs[i+3] == nil) {
-			t.Errorf("%s: marking gave %v and %v, the check %v", name, errs[i], errs[i+3], err)
+			t.Errorf("%s: Mark returned %v and %v, Check %v", name, errs[i], errs[i+3], err)
 		}
 	}
 	if owners != 1 {
-		t.Errorf("%d owners", owners)
+		t.Errorf("there are %d owners, want 1", owners)
 	}
 }
 
@@ -187,8 +187,8 @@ func isUnmarked(t testing.TB, err error) {
 	}
 }
 
-// mismatch fails the test unless the error names for an operator what differs. It has no code for
-// callers: to try again would not help.
+// mismatch fails the test unless the error names what differs, for an operator. It has no code for callers, since
+// another try would not help.
 func mismatch(t testing.TB, err error, names []string) {
 	t.Helper()
 	var coded *payment.Error

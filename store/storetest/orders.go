@@ -28,7 +28,7 @@ func sameOrder(t testing.TB, want, got payment.Order) {
 }
 
 func (connect connector) testOrders(t *testing.T) {
-	t.Run("come back as they were saved", func(t *testing.T) {
+	t.Run("are loaded as they were saved", func(t *testing.T) {
 		f := fresh(t, connect)
 		want := fullOrder("o-1")
 		saved := f.save(t, want, payment.Changes{Now: f.now(t)})
@@ -36,7 +36,8 @@ func (connect connector) testOrders(t *testing.T) {
 		got := f.order(t, "o-1", "pi_4")
 		sameOrder(t, want, got)
 		if got.Revision != saved.Revision || string(got.Raw) != string(saved.Raw) {
-			t.Errorf("revision %q, %q was saved; order %s, saved %s", got.Revision, saved.Revision, got.Raw, saved.Raw)
+			t.Errorf("loaded revision %q, saved %q; loaded order %s, saved %s",
+				got.Revision, saved.Revision, got.Raw, saved.Raw)
 		}
 	})
 	t.Run("that were never saved have no revision", func(t *testing.T) {
@@ -50,7 +51,7 @@ func (connect connector) testOrders(t *testing.T) {
 		_, err = f.LoadHistory(t.Context(), "pi_1")
 		notFound(t, err)
 	})
-	t.Run("with odd ids do not meet", connect.oddIDs)
+	t.Run("with unusual ids have keys of their own", connect.unusualIDs)
 	t.Run("keep large metadata", func(t *testing.T) {
 		f := fresh(t, connect)
 		o := fullOrder("o-1")
@@ -83,8 +84,8 @@ func (connect connector) testOrders(t *testing.T) {
 	})
 }
 
-// oddIDs has ids that would meet in one key if it were put together carelessly.
-func (connect connector) oddIDs(t *testing.T) {
+// unusualIDs: ids that a faulty key would mix up have separate keys.
+func (connect connector) unusualIDs(t *testing.T) {
 	f := fresh(t, connect)
 	orders := []payment.OrderID{"0", "a:b", "a:order:b", "A..-_:", "o-1", payment.OrderID(strings.Repeat("9", 64))}
 	payments := []payment.ID{
@@ -111,7 +112,7 @@ func (connect connector) oddIDs(t *testing.T) {
 	}
 }
 
-// testOrderLoads has an order with many payments, of which a load returns a few.
+// testOrderLoads: of an order with several payments a load returns only the current one and those in question.
 func (connect connector) testOrderLoads(t *testing.T) {
 	f := fresh(t, connect)
 	ids := []payment.ID{"pi_1", "pi_2", "pi_3", "pi_4"}
@@ -134,11 +135,11 @@ func (connect connector) testOrderLoads(t *testing.T) {
 		}
 	}
 	t.Run("return the current payment", func(t *testing.T) { loaded(t, f.order(t, "o-1"), "pi_4") })
-	t.Run("return those in question, too", func(t *testing.T) {
+	t.Run("return those in question too", func(t *testing.T) {
 		loaded(t, f.order(t, "o-1", "pi_2"), "pi_2", "pi_4")
 		loaded(t, f.order(t, "o-1", "pi_4", "pi_1", "pi_1"), "pi_1", "pi_4")
 	})
-	t.Run("leave out what the order does not hold", func(t *testing.T) {
+	t.Run("leave out payments that the order does not have", func(t *testing.T) {
 		loaded(t, f.order(t, "o-1", "pi_5"), "pi_4")
 	})
 	t.Run("leave out the others when one is written", func(t *testing.T) {
@@ -182,7 +183,7 @@ func conflict(t testing.TB, err error) {
 	}
 }
 
-// testManyAttempts has an order with enough attempts that their rows are in separate fields.
+// testManyAttempts: an order with many attempts keeps their rows in separate fields.
 func (connect connector) testManyAttempts(t *testing.T) {
 	f := fresh(t, connect)
 	const many = 23
@@ -196,7 +197,7 @@ func (connect connector) testManyAttempts(t *testing.T) {
 			t.Errorf("the order has %v, and %v is loaded", o.Payments(), o.Loaded)
 		}
 	})
-	t.Run("are all there for readers", func(t *testing.T) {
+	t.Run("are all found by readers", func(t *testing.T) {
 		for _, id := range []payment.ID{"pi_1", "pi_9", "pi_23"} {
 			if _, err := f.LoadView(t.Context(), id); err != nil {
 				t.Errorf("%s: %v", id, err)
@@ -207,7 +208,7 @@ func (connect connector) testManyAttempts(t *testing.T) {
 			t.Errorf("views %q", views)
 		}
 	})
-	t.Run("keep what is changed in one of them", func(t *testing.T) {
+	t.Run("keep a change of one of them", func(t *testing.T) {
 		o := f.order(t, "o-1")
 		o.Attempts = slices.Clone(o.Attempts)
 		o.Attempts[2].Failures = 7
@@ -228,7 +229,7 @@ func (connect connector) testManyAttempts(t *testing.T) {
 			t.Errorf("the conflict has %v", saved.Order.Payments())
 		}
 	})
-	t.Run("are an error where some are lost", func(t *testing.T) {
+	t.Run("are an error if some are lost", func(t *testing.T) {
 		Must(t, f.client.HDel(t.Context(), orderKey("o-1"), "attempts:1").Err())
 		if _, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o-1"}); err == nil {
 			t.Error("an order without some of its attempts was loaded")

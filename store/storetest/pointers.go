@@ -35,15 +35,16 @@ func (connect connector) testPointers(t *testing.T) {
 		f := fresh(t, connect)
 		now := f.now(t)
 		for _, step := range []struct{ until, want time.Duration }{
-			{time.Hour, time.Hour}, {time.Minute, time.Hour}, {
-				3 * time.Hour, 3 * time.Hour,
-			}, {-time.Hour, 3 * time.Hour},
+			{time.Hour, time.Hour},
+			{time.Minute, time.Hour},
+			{3 * time.Hour, 3 * time.Hour},
+			{-time.Hour, 3 * time.Hour},
 		} {
 			Must(t, f.SavePointer(t.Context(), "pi_1", "o-1", now.Add(step.until)))
 			f.expires(t, pointerKey("pi_1"), step.want)
 		}
 	})
-	t.Run("that ended are gone", func(t *testing.T) {
+	t.Run("that have expired are gone", func(t *testing.T) {
 		f := fresh(t, connect)
 		Must(t, f.SavePointer(t.Context(), "pi_1", "o-1", f.now(t).Add(time.Hour)))
 		Must(t, f.client.Del(t.Context(), pointerKey("pi_1")).Err()) // as when it expires
@@ -51,7 +52,7 @@ func (connect connector) testPointers(t *testing.T) {
 		Must(t, f.SavePointer(t.Context(), "pi_1", "o-2", f.now(t).Add(time.Hour)))
 		f.pointed(t, "pi_1", "o-2")
 	})
-	t.Run("are absent only where the partition is ours", func(t *testing.T) {
+	t.Run("are absent only in a partition with our mark", func(t *testing.T) {
 		f := fresh(t, connect)
 		Must(t, f.SavePointer(t.Context(), "pi_2", "o-2", f.now(t).Add(time.Hour)))
 		for _, id := range []string{"pi_1", "pi_2"} {
@@ -68,8 +69,8 @@ func (connect connector) testPointers(t *testing.T) {
 	t.Run("outlive their order", connect.pointerOutlives)
 }
 
-// pointerOutlives saves what the rules make of a payment that Stripe shows: the order expires, and
-// its pointer after it.
+// pointerOutlives applies events of a payment to an order, and saves the result. The pointer expires after the
+// order.
 func (connect connector) pointerOutlives(t *testing.T) {
 	f := fresh(t, connect)
 	o, now := f.load(t, payment.Ref{Order: "o-1"})
@@ -91,7 +92,7 @@ func (connect connector) pointerOutlives(t *testing.T) {
 	}
 }
 
-// seenAs is what an event shows of pi_1, the first payment of o-1, in a status.
+// seenAs returns an event's facts about pi_1, the first payment of o-1, in a status.
 func seenAs(status payment.Status, at time.Time) payment.Seen {
 	snapshot := payment.Snapshot{
 		Status: status, Amount: 5, Currency: "eur", CaptureMethod: payment.CaptureAutomatic,

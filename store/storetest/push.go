@@ -13,13 +13,13 @@ const shopEndpoint = push.EndpointID("0123456789abcdef")
 
 var pauses = push.Pauses{Min: 500 * time.Millisecond, Max: time.Minute}
 
-// claimed holds the deliveries of all partitions in one claim.
+// claimed is the result of a claim in all partitions.
 type claimed struct {
 	First, Retries       []push.Delivery
 	Lost, Waiting, Waits int // Waits: retries that were not claimed
 	Elsewhere, Disabled  bool
 	Circuit              push.Circuit
-	NextRetry            time.Duration // the soonest; negative: none waits
+	NextRetry            time.Duration // the earliest; negative: none waits
 }
 
 // claim claims a number of first deliveries and retries from all partitions, for an owner without deliveries.
@@ -28,7 +28,7 @@ func (f fixture) claim(t testing.TB, owner string, lease time.Duration, first, r
 	return f.claimShare(t, owner, lease, push.Share{First: first, Retries: retries})
 }
 
-// claimShare asks all partitions for the same share.
+// claimShare claims the same share from all partitions.
 func (f fixture) claimShare(t testing.TB, owner string, lease time.Duration, share push.Share) claimed {
 	t.Helper()
 	c := push.Claim{Endpoint: shopEndpoint, Owner: owner, Lease: lease}
@@ -43,7 +43,7 @@ func (f fixture) claimShare(t testing.TB, owner string, lease time.Duration, sha
 		}
 		for _, d := range work.Deliveries {
 			if d.Event.Partition != n {
-				t.Errorf("%s is said to be from partition %d, not %d", d.Event.ID, d.Event.Partition, n)
+				t.Errorf("%s has the partition %d, want %d", d.Event.ID, d.Event.Partition, n)
 			}
 			if d.Retry {
 				all.Retries = append(all.Retries, d)
@@ -73,7 +73,7 @@ func (f fixture) finish(t testing.TB, e push.EndpointID, deliveries ...push.Deli
 	Must(t, f.FinishPushes(t.Context(), e, done))
 }
 
-// retry records a try that failed; the next is due after the delay.
+// retry records a failed try. The next one is due after the delay.
 func (f fixture) retry(t testing.TB, d push.Delivery, delay time.Duration, asked bool) {
 	t.Helper()
 	a := push.Attempt{Delivery: d, Status: 500, Took: 12 * time.Millisecond, Reason: "answered 500"}
@@ -94,7 +94,7 @@ func sameIDs(t testing.TB, what string, got []push.Delivery, want ...string) {
 	}
 }
 
-// withEndpoint is a store on which the endpoint is registered.
+// withEndpoint returns a store in which the endpoint is registered.
 func withEndpoint(t testing.TB, connect connector) fixture {
 	t.Helper()
 	f := fresh(t, connect)
@@ -103,23 +103,23 @@ func withEndpoint(t testing.TB, connect connector) fixture {
 }
 
 func (connect connector) testPushes(t *testing.T) {
-	t.Run("begin from now, and go on", connect.pushesBeginFromNow)
-	t.Run("are one owner's until it has nothing left", connect.pushesAreOneOwners)
-	t.Run("of a dead owner are another's, the oldest first", func(t *testing.T) {
+	t.Run("begin at registration, and continue", connect.pushesBeginAtRegistration)
+	t.Run("belong to one owner until it holds none", connect.pushesBelongToOneOwner)
+	t.Run("of a dead owner go to another, the oldest first", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1"), f.put(t, "pi_1")}
 		f.claim(t, "a", 0, 2, 0)
 		sameIDs(t, "taken over", f.claim(t, "b", time.Hour, 10, 0).First, ids...)
 	})
-	t.Run("come again when the reply was lost", func(t *testing.T) {
+	t.Run("are claimed again if the reply was lost", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1")}
 		f.claim(t, "a", time.Hour, 1, 0)
 		sameIDs(t, "the next claim", f.claim(t, "a", time.Hour, 1, 0).First, ids...)
 	})
 	t.Run("that were trimmed are counted", connect.pushesThatWereTrimmedAreCounted)
-	t.Run("begin again in a Redis that was emptied", connect.pushesBeginAgain)
-	t.Run("report a Redis that is not ours", func(t *testing.T) {
+	t.Run("begin again after Redis was emptied", connect.pushesBeginAgain)
+	t.Run("report a Redis without our mark", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		c := push.Claim{Endpoint: shopEndpoint, Shares: make([]push.Share, partitions)}
 		for _, work := range f.ClaimPushes(t.Context(), c) {
@@ -129,7 +129,7 @@ func (connect connector) testPushes(t *testing.T) {
 	t.Run("keep endpoints apart", connect.pushesKeepEndpointsApart)
 }
 
-func (connect connector) pushesBeginFromNow(t *testing.T) {
+func (connect connector) pushesBeginAtRegistration(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	Must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
@@ -144,22 +144,22 @@ func (connect connector) pushesBeginFromNow(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 	f.finish(t, shopEndpoint, d)
-	sameIDs(t, "when it is done", f.claim(t, "a", time.Hour, 10, 10).First)
+	sameIDs(t, "when it is finished", f.claim(t, "a", time.Hour, 10, 10).First)
 }
 
-func (connect connector) pushesAreOneOwners(t *testing.T) {
+func (connect connector) pushesBelongToOneOwner(t *testing.T) {
 	f := withEndpoint(t, connect)
 	first := f.put(t, "pi_1")
 	mine := f.claim(t, "a", time.Hour, 1, 0)
 	second := f.put(t, "pi_1")
 	other := f.claim(t, "b", time.Hour, 10, 0)
-	if sameIDs(t, "another's", other.First); !other.Elsewhere || other.Waiting != 1 {
+	if sameIDs(t, "of another owner", other.First); !other.Elsewhere || other.Waiting != 1 {
 		t.Errorf("got %+v", other)
 	}
-	sameIDs(t, "mine", mine.First, first)
+	sameIDs(t, "of the owner", mine.First, first)
 	f.finish(t, shopEndpoint, mine.First[0])
 	f.claim(t, "a", time.Hour, 0, 0)
-	sameIDs(t, "another's, then", f.claim(t, "b", time.Hour, 10, 0).First, second)
+	sameIDs(t, "of another owner, later", f.claim(t, "b", time.Hour, 10, 0).First, second)
 }
 
 func (connect connector) pushesThatWereTrimmedAreCounted(t *testing.T) {
@@ -170,11 +170,11 @@ func (connect connector) pushesThatWereTrimmedAreCounted(t *testing.T) {
 	f.finish(t, shopEndpoint, f.claim(t, "a", time.Hour, 1, 0).First[0])
 	want := f.trim(t, "pi_1")
 	work := f.claim(t, "a", time.Hour, 10, 0)
-	if sameIDs(t, "what is left", work.First, want); work.Lost != 2 {
-		t.Errorf("got %d lost", work.Lost)
+	if sameIDs(t, "the kept event", work.First, want); work.Lost != 2 {
+		t.Errorf("%d deliveries are lost, want 2", work.Lost)
 	}
 	if work = f.claim(t, "a", time.Hour, 10, 0); work.Lost != 0 {
-		t.Errorf("%d are counted twice", work.Lost)
+		t.Errorf("%d lost deliveries are counted twice", work.Lost)
 	}
 }
 
@@ -186,7 +186,7 @@ func (connect connector) pushesBeginAgain(t *testing.T) {
 	Must(t, f.Mark(t.Context(), identity))
 	f.claim(t, "a", time.Hour, 10, 0)
 	want := f.put(t, "pi_1")
-	sameIDs(t, "then", f.claim(t, "a", time.Hour, 10, 0).First, want)
+	sameIDs(t, "after a new event", f.claim(t, "a", time.Hour, 10, 0).First, want)
 }
 
 func (connect connector) pushesKeepEndpointsApart(t *testing.T) {
@@ -194,6 +194,6 @@ func (connect connector) pushesKeepEndpointsApart(t *testing.T) {
 	Must(t, f.RegisterEndpoint(t.Context(), "another"))
 	want := f.put(t, "pi_1")
 	f.finish(t, "another", f.claim(t, "a", time.Hour, 10, 0).First[0])
-	sameIDs(t, "still", f.claim(t, "b", time.Hour, 10, 0).First)
-	sameIDs(t, "again", f.claim(t, "a", 0, 10, 0).First, want)
+	sameIDs(t, "of another owner", f.claim(t, "b", time.Hour, 10, 0).First)
+	sameIDs(t, "again after the lease", f.claim(t, "a", 0, 10, 0).First, want)
 }

@@ -11,9 +11,9 @@ import (
 )
 
 func (connect connector) testCircuit(t *testing.T) {
-	t.Run("opens once, is probed at growing pauses, and closes once", connect.circuitOpensOnceIsProbed)
-	t.Run("is probed with an untried event and with another retry each time", connect.circuitIsProbed)
-	t.Run("is probed with what an owner held back", func(t *testing.T) {
+	t.Run("opens once, is probed at growing pauses, and closes once", connect.circuitOpensAndCloses)
+	t.Run("is probed with an untried event and another retry in turn", connect.circuitIsProbed)
+	t.Run("is probed with a retry that its owner has postponed", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		want := f.put(t, "pi_1")
 		f.retry(t, f.claim(t, "a", time.Hour, 10, 0).First[0], 0, false)
@@ -22,7 +22,7 @@ func (connect connector) testCircuit(t *testing.T) {
 	})
 }
 
-func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
+func (connect connector) circuitOpensAndCloses(t *testing.T) {
 	f := withEndpoint(t, connect)
 	change := func(what string, want bool, change func() (bool, error)) {
 		t.Helper()
@@ -34,7 +34,7 @@ func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
 		opened, _, err := f.OpenCircuit(t.Context(), shopEndpoint, pauses, 0)
 		return opened, err
 	}
-	take := func() (bool, error) {
+	claim := func() (bool, error) {
 		taken, _, err := f.ClaimProbe(t.Context(), shopEndpoint, time.Hour)
 		return taken, err
 	}
@@ -42,17 +42,17 @@ func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
 		_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 0)
 		Must(t, err)
 	}
-	change("a probe of a closed circuit", false, take)
+	change("a probe of a closed circuit", false, claim)
 	delay()
 	if c := f.circuit(t); c.Open {
-		t.Errorf("a delay opened it: %+v", c)
+		t.Errorf("a delay opened the circuit: %+v", c)
 	}
-	change("the first", true, open)
-	change("the second", false, open)
+	change("a first opening", true, open)
+	change("a second opening", false, open)
 	if c := f.circuit(t); !c.Open || c.ProbeIn > pauses.Min {
-		t.Errorf("it is %+v", c)
+		t.Errorf("the circuit is %+v, want it open with a probe within %s", c, pauses.Min)
 	}
-	change("a probe too soon", false, take)
+	change("a probe too soon", false, claim)
 	for _, want := range []time.Duration{
 		750, 1125, 1687, 2530, 3795, 5692, 8538, 12807, 19210, 28815, 43222, 60000, 60000,
 	} {
@@ -64,19 +64,19 @@ func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
 	_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 24*time.Hour)
 	Must(t, err)
 	if in := f.circuit(t).ProbeIn; in < 23*time.Hour {
-		t.Errorf("what the endpoint asked for is not waited for: %s", in)
+		t.Errorf("the next probe is in %s, want the delay that the endpoint has set", in)
 	}
 	standing, err := f.LoadPushes(t.Context(), shopEndpoint)
 	if Must(t, err); standing.Failing.IsZero() || standing.NextProbe.Sub(f.now(t)) < 23*time.Hour {
-		t.Errorf("it stands at %+v", standing)
+		t.Errorf("the standing is %+v", standing)
 	}
 	_, err = f.Redrive(t.Context(), shopEndpoint, "")
 	Must(t, err)
-	change("a probe after a redrive", true, take)
-	change("a second probe", false, take)
-	closing := func() (bool, error) { return f.CloseCircuit(t.Context(), shopEndpoint) }
-	change("the end", true, closing)
-	change("the end again", false, closing)
+	change("a probe after a redrive", true, claim)
+	change("a second probe", false, claim)
+	closes := func() (bool, error) { return f.CloseCircuit(t.Context(), shopEndpoint) }
+	change("a first closing", true, closes)
+	change("a second closing", false, closes)
 }
 
 func (connect connector) circuitIsProbed(t *testing.T) {
@@ -98,17 +98,17 @@ func (connect connector) circuitIsProbed(t *testing.T) {
 		}
 		seen[all[0].Event.ID]++
 		if d := all[0]; d.Retry {
-			f.retry(t, d, 0, false) // it was early: it waits for its own time again
+			f.retry(t, d, 0, false) // it was early: it waits again until it is due
 		} else if number%2 == 1 {
 			t.Errorf("probe %d is a first delivery", number)
 		}
 	}
 	if seen[untried] != 6 || seen[retried[0]] == 0 || seen[retried[1]] == 0 || seen[retried[2]] != 0 {
-		t.Errorf("got %v, want %s six times, not %s, and the others", seen, untried, retried[2])
+		t.Errorf("got %v, want %s six times, %s never, and the others", seen, untried, retried[2])
 	}
 }
 
-// circuit is the endpoint's circuit, as a claim without events returns it.
+// circuit returns the endpoint's circuit, from a claim without deliveries.
 func (f fixture) circuit(t testing.TB) push.Circuit {
 	t.Helper()
 	return f.claim(t, "a", time.Hour, 0, 0).Circuit
@@ -159,14 +159,14 @@ func (connect connector) testPushLog(t *testing.T) {
 			t.Errorf("got %+v, %v", lines, err)
 		}
 		f.finish(t, shopEndpoint, all[5:]...)
-		f.stands(t, 0, 0, 0)
+		f.wantStanding(t, 0, 0, 0)
 		if lines, err := f.LoadPushLog(t.Context(), shopEndpoint, 1000); len(lines) != 50 || err != nil {
 			t.Errorf("got %d lines, %v", len(lines), err)
 		}
 	})
 }
 
-// lastLogged is the Unix millisecond of the newest line of the log.
+// lastLogged returns the Unix millisecond of the newest line of the log.
 func (f fixture) lastLogged(t testing.TB) int64 {
 	t.Helper()
 	lines, err := f.LoadPushLog(t.Context(), shopEndpoint, 1)
@@ -175,7 +175,7 @@ func (f fixture) lastLogged(t testing.TB) int64 {
 }
 
 func (connect connector) testRedrive(t *testing.T) {
-	// lost leaves one event waiting for a retry, and two given up; the event of the last is
+	// lost leaves one event waiting for a retry, and two dead letters. The event of the last is
 	// trimmed.
 	lost := func(t *testing.T) (f fixture, waiting, dead string) {
 		t.Helper()

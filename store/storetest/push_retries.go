@@ -11,20 +11,20 @@ import (
 )
 
 func (connect connector) testRetries(t *testing.T) {
-	t.Run("are due, their owner's while under way, and put off", connect.retriesAreDue)
-	t.Run("of a dead owner are another's", func(t *testing.T) {
+	t.Run("become due, belong to their owner while under way, and are delayed again", connect.retriesAreDue)
+	t.Run("of a dead owner go to another", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		want := f.put(t, "pi_1")
 		f.retry(t, f.claim(t, "a", time.Hour, 10, 10).First[0], 0, false)
-		sameIDs(t, "taken", f.claim(t, "a", 0, 10, 10).Retries, want)
+		sameIDs(t, "claimed", f.claim(t, "a", 0, 10, 10).Retries, want)
 		sameIDs(t, "taken over", f.claim(t, "b", time.Hour, 10, 10).Retries, want)
 	})
-	t.Run("come again when the reply was lost", connect.retriesComeAgain)
+	t.Run("are claimed again if the reply was lost", connect.retriesAreClaimedAgain)
 	t.Run("are pulled forward in the stream's order, and keep their time", connect.retriesArePulledForward)
-	t.Run("end among the dead letters", connect.retriesEndAmongTheDeadLetters)
+	t.Run("become dead letters", connect.retriesBecomeDeadLetters)
 	t.Run("whose entry was trimmed are counted", connect.retriesWhoseEntryWasTrimmed)
-	t.Run("are given no more of than asked for", connect.retriesAreGivenNoMore)
-	t.Run("stop with a disabled endpoint, and go on with it", connect.retriesStopWithADisabledEndpoint)
+	t.Run("are claimed up to the limit", connect.retriesAreLimited)
+	t.Run("stop while their endpoint is disabled", connect.retriesStopWithADisabledEndpoint)
 	t.Run("are made by a replay", connect.retriesAreMadeByAReplay)
 }
 
@@ -50,17 +50,17 @@ func (connect connector) retriesAreDue(t *testing.T) {
 		work.NextRetry < 59*time.Minute || work.NextRetry > time.Hour {
 		t.Errorf("not yet due: got %+v", work)
 	}
-	f.retry(t, d, 0, false) // of an earlier try: it is no more
-	sameIDs(t, "moved on", f.claim(t, "a", time.Hour, 10, 10).Retries)
+	f.retry(t, d, 0, false) // of an earlier try: this retry no longer exists
+	sameIDs(t, "after a late report", f.claim(t, "a", time.Hour, 10, 10).Retries)
 	f.pull(t, 1)
 	if d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]; d.Tries != 2 || !d.Early {
 		t.Errorf("got %+v", d)
 	}
 	f.finish(t, shopEndpoint, d)
-	f.stands(t, 0, 0, 0)
+	f.wantStanding(t, 0, 0, 0)
 }
 
-func (connect connector) retriesComeAgain(t *testing.T) {
+func (connect connector) retriesAreClaimedAgain(t *testing.T) {
 	f := withEndpoint(t, connect)
 	ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1")}
 	for _, d := range f.claim(t, "a", time.Hour, 10, 0).First {
@@ -79,7 +79,7 @@ func (connect connector) retriesArePulledForward(t *testing.T) {
 	}
 	f.pull(t, 2)
 	work := f.claim(t, "a", time.Hour, 0, 10)
-	sameIDs(t, "without the one that the endpoint asked for", work.Retries, ids[0], ids[2])
+	sameIDs(t, "without the delay that the endpoint has set", work.Retries, ids[0], ids[2])
 	due := work.Retries[0].Due
 	f.retry(t, work.Retries[0], time.Second, false)
 	f.pull(t, 1)
@@ -89,17 +89,17 @@ func (connect connector) retriesArePulledForward(t *testing.T) {
 	}
 }
 
-func (connect connector) retriesEndAmongTheDeadLetters(t *testing.T) {
+func (connect connector) retriesBecomeDeadLetters(t *testing.T) {
 	f := withEndpoint(t, connect)
 	want := f.put(t, "pi_1")
 	d := f.claim(t, "a", time.Hour, 10, 10).First[0]
-	f.stands(t, 1, 0, 0)
+	f.wantStanding(t, 1, 0, 0)
 	f.retry(t, d, 0, false)
-	f.stands(t, 0, 1, 0)
+	f.wantStanding(t, 0, 1, 0)
 	d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]
 	Must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
 	Must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
-	f.stands(t, 0, 0, 1)
+	f.wantStanding(t, 0, 0, 1)
 	letters, err := f.LoadDeadLetters(t.Context(), shopEndpoint)
 	Must(t, err)
 	if l := letters[0]; l.Event != want || l.Type != "order.updated" || l.Tries != 2 ||
@@ -116,10 +116,10 @@ func (connect connector) retriesWhoseEntryWasTrimmed(t *testing.T) {
 	if work := f.claim(t, "a", time.Hour, 0, 10); work.Lost != 1 || len(work.Retries) != 0 {
 		t.Errorf("got %+v", work)
 	}
-	f.stands(t, 0, 0, 0)
+	f.wantStanding(t, 0, 0, 0)
 }
 
-func (connect connector) retriesAreGivenNoMore(t *testing.T) {
+func (connect connector) retriesAreLimited(t *testing.T) {
 	f := withEndpoint(t, connect)
 	for range 5 {
 		f.put(t, "pi_1")
@@ -128,7 +128,7 @@ func (connect connector) retriesAreGivenNoMore(t *testing.T) {
 		f.retry(t, d, 0, false)
 	}
 	if got := f.claim(t, "a", time.Hour, 0, 2).Retries; len(got) != 2 {
-		t.Errorf("got %d", len(got))
+		t.Errorf("got %d retries, want 2", len(got))
 	}
 }
 
@@ -152,7 +152,7 @@ func (connect connector) retriesStopWithADisabledEndpoint(t *testing.T) {
 		}
 		standing, err := f.LoadPushes(t.Context(), shopEndpoint)
 		if Must(t, err); (standing.Disabled != "") != off {
-			t.Errorf("disabled is %q", standing.Disabled)
+			t.Errorf("the cause is %q, disabled %t", standing.Disabled, off)
 		}
 		work := f.claim(t, "a", time.Hour, 10, 10)
 		if off {
@@ -161,7 +161,7 @@ func (connect connector) retriesStopWithADisabledEndpoint(t *testing.T) {
 			sameIDs(t, "enabled", append(work.First, work.Retries...), second, first)
 		}
 		if work.Disabled != off {
-			t.Errorf("a claim says %t", work.Disabled)
+			t.Errorf("a claim returned disabled %t, want %t", work.Disabled, off)
 		}
 	}
 }
@@ -178,19 +178,19 @@ func (connect connector) retriesAreMadeByAReplay(t *testing.T) {
 	}
 	count, next, done, err := f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, "", "")
 	if Must(t, err); count != 40 || !done {
-		t.Errorf("%d, done %t", count, done)
+		t.Errorf("%d events, done %t; want 40, true", count, done)
 	}
 	complete(t, eventIDs(f.claim(t, "a", time.Hour, 0, 100).Retries), want)
 	for kind, want := range map[string]int{"order.updated": 1, "order.paid": 0} {
 		f.put(t, "pi_1")
 		count, next, _, err = f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, next, kind)
 		if count != want || err != nil {
-			t.Errorf("%s: %d, %v", kind, count, err)
+			t.Errorf("%s: %d events, %v", kind, count, err)
 		}
 	}
 }
 
-// pull makes the waiting retries due now, and checks how many there were.
+// pull makes the waiting retries due now, and checks how many were moved.
 func (f fixture) pull(t testing.TB, want int) {
 	t.Helper()
 	if moved, err := f.PullRetriesForward(t.Context(), shopEndpoint); moved != want || err != nil {
@@ -198,7 +198,7 @@ func (f fixture) pull(t testing.TB, want int) {
 	}
 }
 
-// trim writes one more event of the payment, which drops all before it, and returns its id.
+// trim writes one more event of the payment, which drops all earlier ones, and returns its id.
 func (f fixture) trim(t testing.TB, id payment.ID) string {
 	t.Helper()
 	written := f.now(t)
@@ -208,8 +208,8 @@ func (f fixture) trim(t testing.TB, id payment.ID) string {
 	return late.Events[0].ID
 }
 
-// stands checks how far the deliveries are.
-func (f fixture) stands(t testing.TB, pending, retries, dead int64) {
+// wantStanding checks how many deliveries are pending, wait for a retry, or are dead letters.
+func (f fixture) wantStanding(t testing.TB, pending, retries, dead int64) {
 	t.Helper()
 	s, err := f.LoadPushes(t.Context(), shopEndpoint)
 	if Must(t, err); !s.Registered || s.Pending != pending || s.Retries != retries || s.Dead != dead {

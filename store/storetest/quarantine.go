@@ -19,15 +19,13 @@ func (connect connector) testQuarantine(t *testing.T) {
 	body := []byte(
 		`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`,
 	)
-	t.Run("keeps what is known of an event, and not its body", func(t *testing.T) {
-		quarantineKeepsWhatIsKnown(t, connect, body)
-	})
-	t.Run("takes the same delivery once", func(t *testing.T) { quarantineTakesTheSameDeliveryOnce(t, connect, body) })
+	t.Run("keeps the metadata, and not the body", func(t *testing.T) { quarantineKeepsMetadata(t, connect, body) })
+	t.Run("stores a repeated delivery once", func(t *testing.T) { quarantineStoresOnce(t, connect, body) })
 	t.Run("cuts long texts", func(t *testing.T) { quarantineCutsLongTexts(t, connect, body) })
 	t.Run("keeps the newest 10,000", func(t *testing.T) { quarantineKeepsTheNewest10000(t, connect, body) })
 }
 
-func quarantineKeepsWhatIsKnown(t *testing.T, connect connector, body []byte) {
+func quarantineKeepsMetadata(t *testing.T, connect connector, body []byte) {
 	t.Helper()
 	f := fresh(t, connect)
 	event := payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}
@@ -47,12 +45,12 @@ func quarantineKeepsWhatIsKnown(t *testing.T, connect connector, body []byte) {
 	}
 	for key, text := range DumpAll(t.Context(), f.client) {
 		if strings.Contains(text, "_secret_") {
-			t.Errorf("%s holds %s", key, text)
+			t.Errorf("%s has %s", key, text)
 		}
 	}
 }
 
-func quarantineTakesTheSameDeliveryOnce(t *testing.T, connect connector, body []byte) {
+func quarantineStoresOnce(t *testing.T, connect connector, body []byte) {
 	t.Helper()
 	f := fresh(t, connect)
 	for range 3 {
@@ -89,7 +87,7 @@ func quarantineKeepsTheNewest10000(t *testing.T, connect connector, body []byte)
 	Must(t, err)
 	Must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_new", Unreadable: "odd"}, body))
 	if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != kept {
-		t.Errorf("%d are kept, want %d", n, kept)
+		t.Errorf("%d entries are kept, want %d", n, kept)
 	}
 	newest, err := f.client.XRevRangeN(t.Context(), quarantineKey, "+", "-", 1).Result()
 	Must(t, err)

@@ -7,17 +7,18 @@ import (
 	"kasse/service/payment"
 )
 
-// forGood is TTL's reply for a key that does not expire.
-const forGood = -1 * time.Nanosecond
+// never is TTL's reply for a key that does not expire.
+const never = -1 * time.Nanosecond
 
+// expires fails the test unless the key expires after a time, by at most patience less.
 func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 	t.Helper()
 	got, err := f.client.TTL(t.Context(), key).Result()
 	Must(t, err)
-	if want == forGood && got != forGood {
+	if want == never && got != never {
 		t.Errorf("%s expires in %s, want never", key, got)
 	}
-	if want != forGood && (got > want || got < want-patience) {
+	if want != never && (got > want || got < want-patience) {
 		t.Errorf("%s expires in %s, want %s", key, got, want)
 	}
 }
@@ -27,19 +28,19 @@ func (connect connector) testRetention(t *testing.T) {
 		f := fresh(t, connect)
 		steps := []struct {
 			expires time.Duration
-			shows   bool
+			visible bool
 			want    time.Duration
 		}{
-			{0, true, forGood},
+			{0, true, never},
 			{retention, true, retention},
 			{retention, false, retention},
-			{0, false, forGood},
+			{0, false, never},
 			{48 * time.Hour, true, 48 * time.Hour},
 			{retention, true, retention},
 		}
 		for i, step := range steps {
 			o, c := Unseen(f.order(t, "o_1"), "pi_1", f.now(t))
-			if step.shows {
+			if step.visible {
 				o, c = Transition(f.order(t, "o_1"), "pi_1", f.now(t))
 			}
 			c.Expires = step.expires
@@ -48,7 +49,7 @@ func (connect connector) testRetention(t *testing.T) {
 			f.expires(t, orderKey("o_1"), step.want)
 		}
 	})
-	t.Run("takes an order with all its payments", func(t *testing.T) {
+	t.Run("removes an order with all its payments", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.putIn(t, "o_1", "pi_1")
 		f.putIn(t, "o_1", "pi_2")
@@ -65,8 +66,7 @@ func (connect connector) testRetention(t *testing.T) {
 	t.Run("follows the rules of orders", connect.retentionRules)
 }
 
-// retentionRules saves orders as the rules make them. All are states of one order, so each undoes the one
-// before.
+// retentionRules: an order expires by the rules of service/payment. The steps save different states of one order.
 func (connect connector) retentionRules(t *testing.T) {
 	f := fresh(t, connect)
 	terms := payment.Terms{Amount: 1, Currency: "eur"}
@@ -80,14 +80,14 @@ func (connect connector) retentionRules(t *testing.T) {
 		order payment.Order
 		want  time.Duration
 	}{
-		"reserved":            {payment.Order{Attempts: []payment.Attempt{{Number: 1, Terms: terms}}}, forGood},
-		"open":                {payment.Order{Attempts: []payment.Attempt{open}}, forGood},
+		"reserved":            {payment.Order{Attempts: []payment.Attempt{{Number: 1, Terms: terms}}}, never},
+		"open":                {payment.Order{Attempts: []payment.Attempt{open}}, never},
 		"won":                 {payment.Order{Attempts: []payment.Attempt{open}, Winner: "pi_1"}, kept},
 		"closed":              {payment.Order{Attempts: []payment.Attempt{open}, Closed: "canceled"}, kept},
 		"canceled":            {payment.Order{Attempts: []payment.Attempt{canceled, refused(2)}}, kept},
-		"canceled, then open": {payment.Order{Attempts: []payment.Attempt{canceled, second}}, forGood},
+		"canceled, then open": {payment.Order{Attempts: []payment.Attempt{canceled, second}}, never},
 		"refused":             {payment.Order{Attempts: []payment.Attempt{refused(1)}}, 48 * time.Hour},
-		"refused, then again": {payment.Order{Attempts: []payment.Attempt{refused(1), {Number: 2}}}, forGood},
+		"refused, then again": {payment.Order{Attempts: []payment.Attempt{refused(1), {Number: 2}}}, never},
 	}
 	for round := range 2 {
 		for name, step := range steps {
@@ -96,7 +96,7 @@ func (connect connector) retentionRules(t *testing.T) {
 			step.order.Rules = payment.Rules{MaxFailures: 5, Retention: retention}
 			fact := payment.Leased{Owner: name, Until: now.Add(time.Duration(round+1) * time.Hour)}
 			o, c := step.order.Apply(fact, now)
-			c.NoAttention, c.NoExpiry = false, false // the fact was applied to another state than the stored one
+			c.NoAttention, c.NoExpiry = false, false // Apply had another state than the stored one
 			f.save(t, o, c)
 			t.Log(name)
 			f.expires(t, orderKey("o-1"), step.want)

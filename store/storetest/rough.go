@@ -16,14 +16,15 @@ import (
 	"kasse/test/wait"
 )
 
-// Nodes are three sentinels, a master and two replicas with persistence. Each has its own redis.conf, which a
-// sentinel rewrites: a restarted node has its last role, as in production. One goroutine owns them.
+// Nodes are three sentinels, a master and two replicas with persistence. Each has a redis.conf that the sentinels
+// rewrite, so that a restarted node has its last role, as in production. Nodes must not be used by several
+// goroutines at once.
 type Nodes struct {
 	*Sentinels
-	All []*Server // the first is the first master
+	All []*Server // the first is the master at the start
 }
 
-// NewNodes starts them, and returns once they all know each other. They end with the test.
+// NewNodes starts the nodes, and returns once all know each other. They end with the test.
 func NewNodes(t testing.TB) *Nodes {
 	t.Helper()
 	c := &Sentinels{t: t, master: newNode(t, nil)}
@@ -38,11 +39,10 @@ func NewNodes(t testing.TB) *Nodes {
 func newNode(t testing.TB, master *Server) *Server {
 	t.Helper()
 	s := prepare(t)
-	s.Args = nil // they stand in the file
+	s.Args = nil // the settings are in the file
 	settings := []string{
 		"bind 127.0.0.1", "dir " + s.Dir, `save ""`, "appendonly yes", "appendfsync always",
-		"maxmemory-policy noeviction",
-		"repl-diskless-sync-delay 0",
+		"maxmemory-policy noeviction", "repl-diskless-sync-delay 0",
 	}
 	if master != nil {
 		settings = append(settings, "replicaof 127.0.0.1 "+strconv.Itoa(master.Port))
@@ -56,7 +56,7 @@ func newNode(t testing.TB, master *Server) *Server {
 	return s
 }
 
-// Master is the node that the sentinels name; nil while they name none of ours.
+// Master returns the node that the sentinels name as the master; nil while they name none of these.
 func (n *Nodes) Master(ctx context.Context) *Server {
 	client := redis.NewSentinelClient(&redis.Options{Addr: n.sentinels[0].Addr()})
 	defer client.Close()
@@ -71,23 +71,23 @@ func (n *Nodes) Master(ctx context.Context) *Server {
 	return n.All[at]
 }
 
-// Replication is a node's state of replication.
+// Replication is the state of a node's replication.
 type Replication struct {
-	Role     string // master or slave; "away" if it does not answer
+	Role     string // master or slave; "unreachable" if it does not answer
 	Link     string // of a replica to its master: up or down
-	History  string // master_replid: data of one history are comparable by offset
+	History  string // master_replid: offsets of one history can be compared
 	Offset   int64  // in that history, in bytes
-	Replicas int64  // of a master: those that are in step
+	Replicas int64  // of a master: those that are online
 
-	// After a promotion: the replication id that the replica followed, and the offset up to which it had it.
+	// After a promotion: the history that the replica followed, and its offset there plus 1.
 	FormerHistory string
 	FormerOffset  int64
 }
 
-// String is one line of a log.
+// String returns the state as text for a log.
 func (r Replication) String() string {
-	if r.Role == "away" {
-		return "away"
+	if r.Role == "unreachable" {
+		return "unreachable"
 	}
 	text := fmt.Sprintf("%s of %.6s at %d", r.Role, r.History, r.Offset)
 	if r.Role == "slave" {
@@ -101,20 +101,20 @@ func (r Replication) String() string {
 	return text
 }
 
-// Replication asks a node for its role: https://redis.io/docs/latest/commands/info/.
+// Replication reads the state of a node. Source: https://redis.io/docs/latest/commands/info/.
 func (s *Server) Replication(ctx context.Context) Replication {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
 	defer client.Close()
 	info, err := client.Info(ctx, "replication").Result()
 	if err != nil {
-		return Replication{Role: "away"}
+		return Replication{Role: "unreachable"}
 	}
-	found, inStep := map[string]string{}, int64(0)
+	found, online := map[string]string{}, int64(0)
 	for line := range strings.Lines(info) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		found[name] = value
 		if strings.HasPrefix(name, "slave") && strings.Contains(value, "state=online") {
-			inStep++
+			online++
 		}
 	}
 	number := func(name string) int64 {
@@ -122,10 +122,9 @@ func (s *Server) Replication(ctx context.Context) Replication {
 		return n
 	}
 	r := Replication{
-		Role: found["role"], Link: found["master_link_status"], History: found["master_replid"], Offset: number(
-			"master_repl_offset",
-		),
-		Replicas: inStep, FormerHistory: found["master_replid2"], FormerOffset: number("second_repl_offset"),
+		Role: found["role"], Link: found["master_link_status"], History: found["master_replid"],
+		Offset: number("master_repl_offset"), Replicas: online,
+		FormerHistory: found["master_replid2"], FormerOffset: number("second_repl_offset"),
 	}
 	if r.Role == "slave" {
 		r.Offset = number("slave_repl_offset")

@@ -38,7 +38,7 @@ func allKeys(ctx context.Context, client redis.UniversalClient) []string {
 		return each.Err()
 	}
 	var err error
-	if cluster, is := client.(*redis.ClusterClient); is {
+	if cluster, ok := client.(*redis.ClusterClient); ok {
 		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return scan(ctx, node) })
 	} else {
 		err = scan(ctx, client)
@@ -47,7 +47,7 @@ func allKeys(ctx context.Context, client redis.UniversalClient) []string {
 	return keys
 }
 
-// content writes a value out; it reports false for a key that has gone since it was listed.
+// content returns a value as text; false for a key that has expired since it was listed.
 func content(ctx context.Context, client redis.UniversalClient, key string) (string, bool) {
 	kind, err := client.Type(ctx, key).Result()
 	check(err)
@@ -94,7 +94,7 @@ func entryText(entry redis.XMessage) string {
 	return entry.ID + "\n" + lines(fields)
 }
 
-// lines writes fields in a fixed order, so that equal values give equal texts.
+// lines returns fields as text in a fixed order, so that equal values give equal texts.
 func lines(fields map[string]string) string {
 	text := make([]string, 0, len(fields))
 	for name, value := range fields {

@@ -12,8 +12,8 @@ import (
 	"kasse/test/wait"
 )
 
-// Sentinels are three sentinels over one master with two replicas, all of them our own processes.
-// They are for one goroutine.
+// Sentinels are three sentinels of one master with two replicas, all of them our own processes. They must not be
+// used by several goroutines at once.
 type Sentinels struct {
 	t         testing.TB
 	master    *Server
@@ -24,11 +24,11 @@ type Sentinels struct {
 const (
 	sentinelQuorum = 2
 	masterName     = "kasse"
-	downAfter      = time.Second     // of silence, a master counts as failed
-	failoverPause  = 2 * time.Second // until another sentinel tries
+	downAfter      = time.Second     // a master that is silent for so long counts as failed
+	failoverPause  = 2 * time.Second // until another sentinel tries a failover
 )
 
-// NewSentinels starts them, and returns once they all know each other. They end with the test.
+// NewSentinels starts all of them, and returns once they know each other. They end with the test.
 func NewSentinels(t testing.TB, args ...string) *Sentinels {
 	t.Helper()
 	c := &Sentinels{t: t, master: NewServer(t, append([]string{"--repl-diskless-sync-delay", "0"}, args...)...)}
@@ -74,7 +74,7 @@ func newSentinel(t testing.TB, master *Server) *Server {
 	return s
 }
 
-// URL names all sentinels, in go-redis's syntax.
+// URL returns the addresses of all sentinels, in go-redis's syntax.
 func (c *Sentinels) URL() string {
 	var others []string
 	for _, sentinel := range c.sentinels[1:] {
@@ -83,14 +83,14 @@ func (c *Sentinels) URL() string {
 	return "redis://" + c.sentinels[0].Addr() + "/0?master_name=" + masterName + "&" + strings.Join(others, "&")
 }
 
-// Nodes are the servers that hold data, the master first, as they were at the start.
+// Nodes returns the servers with data, first the one that was the master at the start.
 func (c *Sentinels) Nodes() []*Server { return append([]*Server{c.master}, c.replicas...) }
 
-// CutOff parts the master from its replicas: it serves, and it alone has what is written now.
+// CutOff separates the master from its replicas: it serves, and no replica receives its writes.
 func (c *Sentinels) CutOff() { cutOff(c.master, c.replicas) }
 
-// KillMaster ends the master as a crash would, and lets its replicas go on.
+// KillMaster kills the master, and lets its replicas continue.
 func (c *Sentinels) KillMaster() { replace(c.master, c.replicas) }
 
-// Sentinels are the sentinels themselves.
+// Sentinels returns the sentinels.
 func (c *Sentinels) Sentinels() []*Server { return c.sentinels }

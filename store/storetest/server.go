@@ -1,8 +1,8 @@
 // Package storetest runs the tests of the store on every kind of Redis that Kasse supports.
 //
 // Each test starts its own server: a process, a port and a folder of its own. So tests can run at the same time and
-// leave nothing behind. No environment variable names a shared server. If a server cannot be started, the test fails:
-// a suite that skips silently proves nothing.
+// leave nothing behind. No environment variable names a shared server. If a server cannot be started, the test fails,
+// since a suite that is skipped silently proves nothing.
 package storetest
 
 import (
@@ -21,22 +21,22 @@ import (
 )
 
 // RedisServer starts a redis-server, without persistence unless the arguments ask for it, and returns
-// its address as "redis://127.0.0.1:PORT/0". The server ends with the test. The arguments are
-// redis-server's own, as "--appendonly", "yes".
+// its address as "redis://127.0.0.1:PORT/0". The server ends with the test. The arguments are those of
+// redis-server, such as "--appendonly", "yes".
 func RedisServer(t testing.TB, args ...string) string {
 	t.Helper()
 	return NewServer(t, args...).URL()
 }
 
 // Server is a redis-server that a test can kill and start again on the same port and directory.
-// It is for one goroutine.
+// It must not be used by several goroutines at once.
 type Server struct {
 	redisserver.Server
 	t       testing.TB
 	running bool
 }
 
-// NewServer is RedisServer for tests that also want to kill it.
+// NewServer is RedisServer for tests that kill or freeze the server.
 func NewServer(t testing.TB, args ...string) *Server {
 	t.Helper()
 	s := prepare(t, args...)
@@ -52,7 +52,7 @@ func prepare(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// run starts the server for the first time, on a port that is free, and ends it with the test.
+// run starts the server for the first time, on a free port, and ends it with the test.
 func (s *Server) run() {
 	s.t.Helper()
 	s.t.Cleanup(func() {
@@ -67,7 +67,7 @@ func (s *Server) run() {
 // URL is the server's address, the same after a restart.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
 
-// Kill ends the server as a crash would: with SIGKILL, so that it writes nothing more.
+// Kill ends the server with SIGKILL, so that it writes nothing more, as in a crash.
 func (s *Server) Kill() {
 	s.t.Helper()
 	if !s.running {
@@ -85,13 +85,13 @@ func (s *Server) Restart() {
 	s.start()
 }
 
-// start returns once the server takes connections, and fails the test when it does not start.
+// start returns once the server accepts connections, and fails the test if it does not start.
 func (s *Server) start() {
 	s.t.Helper()
 	err := s.Start(s.t.Context())
 	if errors.Is(err, exec.ErrNotFound) {
 		s.t.Fatal("there is no redis-server in the PATH: apt-get install redis-server, or brew install redis; " +
-			"`make test` does it for you")
+			"`make test` does it")
 	}
 	if err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
@@ -99,7 +99,7 @@ func (s *Server) start() {
 	s.running = true
 }
 
-// stop kills the process by its id and waits for its end. It may be called when there is none.
+// stop kills the process, if there is one, and waits for its end.
 func (s *Server) stop() {
 	if s.running {
 		s.Process.Kill()
@@ -107,7 +107,7 @@ func (s *Server) stop() {
 	s.running = false
 }
 
-// freePort finds a port of the loopback interface that no process listens on at the moment.
+// freePort returns a port of the loopback interface on which no process listens now.
 func freePort(t testing.TB) int {
 	t.Helper()
 	port, err := redisserver.FreePort()
@@ -117,7 +117,7 @@ func freePort(t testing.TB) int {
 	return port
 }
 
-// NewReplicated starts a master and a replica that has its data.
+// NewReplicated starts a master and a replica, and returns once the replica has the master's data.
 func NewReplicated(t testing.TB, args ...string) (master, replica *Server) {
 	t.Helper()
 	master = NewServer(t, append([]string{"--repl-diskless-sync-delay", "0"}, args...)...)
@@ -134,7 +134,7 @@ func newReplica(t testing.TB, master *Server, args ...string) *Server {
 	return replica
 }
 
-// followed reports whether this number of replicas has all the server's writes.
+// followed reports whether at least so many replicas have all of the server's writes.
 func (s *Server) followed(replicas int) bool {
 	s.t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
@@ -149,8 +149,8 @@ func (s *Server) followed(replicas int) bool {
 	return err == nil && count >= replicas
 }
 
-// Freeze stops the server where it stands: its connections stay, and it answers nothing.
+// Freeze suspends the server's process: its connections stay open, and it answers nothing.
 func (s *Server) Freeze() { s.Process.Signal(syscall.SIGSTOP) }
 
-// Thaw lets a frozen server go on.
+// Thaw lets a frozen server continue.
 func (s *Server) Thaw() { s.Process.Signal(syscall.SIGCONT) }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// say sends one inline command and returns the first line of the reply.
-func say(t *testing.T, url, command string) string {
+// send sends one inline command and returns the first line of the reply.
+func send(t *testing.T, url, command string) string {
 	t.Helper()
 	address := strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0")
 	conn, err := net.DialTimeout("tcp", address, time.Second)
@@ -29,7 +29,7 @@ func say(t *testing.T, url, command string) string {
 
 func expect(t *testing.T, url, command, want string) {
 	t.Helper()
-	if got := say(t, url, command); got != want {
+	if got := send(t, url, command); got != want {
 		t.Errorf("%s: got %s, want %s", command, got, want)
 	}
 }
@@ -53,13 +53,13 @@ func TestServersDoNotShareData(t *testing.T) {
 	expect(t, two, "EXISTS key", ":0")
 }
 
-func TestServerComesBackOnItsPort(t *testing.T) {
+func TestServerRestartsOnItsPort(t *testing.T) {
 	tests := map[string]struct {
 		args []string
 		kept string
 	}{
-		"empty":                      {nil, ":0"},
-		"with what was acknowledged": {[]string{"--appendonly", "yes", "--appendfsync", "always"}, ":1"},
+		"empty":                    {nil, ":0"},
+		"with acknowledged writes": {[]string{"--appendonly", "yes", "--appendfsync", "always"}, ":1"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestServerComesBackOnItsPort(t *testing.T) {
 			server.Kill()
 			server.Restart()
 			if server.URL() != url {
-				t.Errorf("address was %s, is %s", url, server.URL())
+				t.Errorf("the address was %s and is %s after a restart", url, server.URL())
 			}
 			expect(t, url, "EXISTS key", test.kept)
 		})

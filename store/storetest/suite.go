@@ -12,14 +12,14 @@ import (
 	"kasse/store"
 )
 
-// Redis is how the suite reaches one.
+// Redis is a connection of the suite to a Redis, and its optimizations.
 type Redis struct {
 	redis.UniversalClient
 	Readers      *store.Readers // nil: readers share the client
-	AutoPipeline bool           // commands of one moment go in one pipeline
+	AutoPipeline bool           // concurrent commands share a pipeline
 }
 
-// connector returns the way to a Redis that holds nothing. It ends with the test.
+// connector connects to an empty Redis until the end of the test.
 type connector func(t testing.TB) Redis
 
 // Run is the suite for every kind of Redis. Connect is called once or more in a test, each time for an empty
@@ -69,7 +69,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("dump", c.testDump)
 }
 
-// patience bounds every wait for something that must happen; it is spent only where it does not.
+// patience bounds every wait. A test takes that long only if it fails.
 const patience = 20 * time.Second
 
 // partitions, retention and eventRetention are the defaults of the configuration.
@@ -92,7 +92,7 @@ func Must(t testing.TB, err error) {
 	}
 }
 
-// hasCode fails the test unless the error is one that callers may see, with the code.
+// hasCode fails the test unless the error is one that callers may see, and has the code.
 func hasCode(t testing.TB, err error, code payment.Code) *payment.Error {
 	t.Helper()
 	var e *payment.Error
@@ -117,12 +117,12 @@ func unchanged(t testing.TB, before, after map[string]string) {
 	}
 }
 
-// plain fails the test where a message is not for people.
+// plain fails the test if a message has text that only programmers understand.
 func plain(t testing.TB, message string) {
 	t.Helper()
 	for _, odd := range []string{"%!", "map[", "0x", "nil", "redis:", "{"} {
 		if strings.Contains(message, odd) {
-			t.Errorf("%q has %q in it", message, odd)
+			t.Errorf("the message %q contains %q", message, odd)
 		}
 	}
 }

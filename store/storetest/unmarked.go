@@ -11,6 +11,7 @@ import (
 	"kasse/test/wait"
 )
 
+// unmarkedCases are all kinds of writes.
 var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
 	"an order with a payment": func(ctx context.Context, f fixture) error {
 		o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", time.Unix(1_760_000_000, 0))
@@ -41,7 +42,7 @@ var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
 	"a payment to restore": func(ctx context.Context, f fixture) error {
 		return f.QueueRestore(ctx, "pi_1", "address", false)
 	},
-	"how far it caught up": func(ctx context.Context, f fixture) error {
+	"a catch-up": func(ctx context.Context, f fixture) error {
 		return f.SaveCatchUp(ctx, time.Unix(1, 0))
 	},
 	"the account": func(ctx context.Context, f fixture) error { return f.SetAccount(ctx, "acct_1") },
@@ -61,18 +62,18 @@ var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
 		_, _, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
 		return err
 	},
-	"a switched-off one": func(ctx context.Context, f fixture) error {
+	"a disabled endpoint": func(ctx context.Context, f fixture) error {
 		_, err := f.disable(ctx, shopEndpoint)
 		return err
 	},
 	"a read": func(ctx context.Context, f fixture) error { return errOf(f.QueueRead(ctx, "pi_1")) },
 }
 
-// testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
+// testUnmarked: a Redis that was wiped refuses all writes. Otherwise orders would be sold again that were paid.
 func (connect connector) testUnmarked(t *testing.T) {
 	writes := unmarkedCases
 	for name, write := range writes {
-		t.Run("takes not "+name, func(t *testing.T) {
+		t.Run("refuses "+name, func(t *testing.T) {
 			f := unmarked(t, connect, options)
 			hasCode(t, write(t.Context(), f), payment.CodeStoreUnavailable)
 			unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))
@@ -87,8 +88,8 @@ func (connect connector) testUnmarked(t *testing.T) {
 	})
 	t.Run("in part counts as unmarked", func(t *testing.T) { partlyMarkedIsUnmarked(t, connect, writes) })
 	t.Run("has no views, and no payment is unknown", connect.unmarkedHasNoViews)
-	t.Run("has no views any more, and no payment is unknown", connect.unmarkedHasNoViewsAnyMore)
-	t.Run("hands out no reads", func(t *testing.T) {
+	t.Run("no longer has views after a loss, and no payment is unknown", connect.unmarkedAfterALoss)
+	t.Run("returns no reads", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		if ids, err := f.ClaimReads(t.Context(), 10, time.Minute); len(ids) > 0 || err != nil {
 			t.Errorf("got %v, %v", ids, err)
@@ -106,9 +107,8 @@ func partlyMarkedIsUnmarked(
 		for n := range partitions {
 			Must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
 		}
-		if _, err := f.Check(
-			t.Context(), identity,
-		); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
+		_, err := f.Check(t.Context(), identity)
+		if err != store.ErrUnmarked { //nolint:errorlint // Check does not wrap it
 			t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
 		}
 		for _, write := range writes {
@@ -131,10 +131,10 @@ func (connect connector) unmarkedHasNoViews(t *testing.T) {
 	}
 }
 
-func (connect connector) unmarkedHasNoViewsAnyMore(t *testing.T) {
+func (connect connector) unmarkedAfterALoss(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
-	f.view(t, "pi_1") // its pointer is kept from now on
+	f.view(t, "pi_1") // its pointer is cached from now on
 	lost := []string{orderKey("o_1"), metaKey(Partition("o_1"))}
 	for _, key := range lost {
 		Must(t, f.client.Del(t.Context(), key).Err())

@@ -15,10 +15,10 @@ func (f fixture) view(t testing.TB, id payment.ID) payment.StoredView {
 
 func (connect connector) testViews(t *testing.T) {
 	t.Run("are of one payment each", connect.viewsAreOfOnePaymentEach)
-	t.Run("are absent where the order does not hold the payment", connect.viewsAreAbsent)
+	t.Run("are absent if the order does not have the payment", connect.viewsAreAbsent)
 	t.Run("count the reads that they took", connect.viewsCountTheReads)
-	t.Run("of an order come in the order of the question", connect.viewsOfAnOrder)
-	t.Run("hold their secret's hash beside the JSON", connect.viewsHoldTheirSecretsHash)
+	t.Run("of an order are returned in the requested order", connect.viewsOfAnOrder)
+	t.Run("have their secret's hash beside the JSON", connect.viewsHaveTheirSecretsHash)
 }
 
 func (connect connector) viewsAreOfOnePaymentEach(t *testing.T) {
@@ -34,7 +34,7 @@ func (connect connector) viewsAreOfOnePaymentEach(t *testing.T) {
 	}
 	f.putIn(t, "o-1", "pi_1")
 	if again := f.view(t, "pi_1"); again.Version <= two.Version {
-		t.Errorf("version %d after %d: a writer reads what was before", again.Version, two.Version)
+		t.Errorf("version %d after %d: the writer reads an older view", again.Version, two.Version)
 	}
 	if again := f.view(t, "pi_2"); again.Version != two.Version {
 		t.Errorf("version %d, want %d", again.Version, two.Version)
@@ -62,7 +62,7 @@ func (connect connector) viewsCountTheReads(t *testing.T) {
 	if cold := f.view(t, "pi_1"); cold.Reads != missing.Reads || missing.Reads != 2 {
 		t.Errorf("%d reads of a payment, %d of a missing one, want 2", cold.Reads, missing.Reads)
 	}
-	if warm := f.view(t, "pi_1"); warm.Reads > 1 { // none where the view is kept
+	if warm := f.view(t, "pi_1"); warm.Reads > 1 { // 0 if the view is cached
 		t.Errorf("%d reads with the pointer in memory", warm.Reads)
 	}
 	Must(t, f.PadReads(t.Context(), "pi_1", 1))
@@ -91,7 +91,7 @@ func (connect connector) viewsOfAnOrder(t *testing.T) {
 	}
 }
 
-func (connect connector) viewsHoldTheirSecretsHash(t *testing.T) {
+func (connect connector) viewsHaveTheirSecretsHash(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	o, p, _ := withPayment(f.order(t, "o_1"), "pi_1")
@@ -103,8 +103,8 @@ func (connect connector) viewsHoldTheirSecretsHash(t *testing.T) {
 	}
 }
 
-// testForeign has payments that name an order and are none of its attempts. They are kept apart,
-// and never touch it.
+// testForeign: payments that name an order and are none of its attempts have keys of their own, and never
+// change the order.
 func (connect connector) testForeign(t *testing.T) {
 	ref := payment.Ref{Order: "o_1", Foreign: "pi_f"}
 	t.Run("are kept beside their order", func(t *testing.T) { foreignAreKeptBesideTheirOrder(t, connect, ref) })
@@ -120,11 +120,11 @@ func foreignAreKeptBesideTheirOrder(t *testing.T, connect connector, ref payment
 	before := fieldsOf(t, f)
 	c := f.putForeign(t, ref)
 	if n := f.client.Exists(t.Context(), foreignKey("o_1", "pi_f")).Val(); n != 1 {
-		t.Error("it is not where it belongs")
+		t.Error("the foreign payment has no key of its own")
 	}
 	for name, text := range fieldsOf(t, f) {
 		if before[name] != text {
-			t.Errorf("%s of the order is %s", name, text)
+			t.Errorf("the field %s of the order has changed to %s", name, text)
 		}
 	}
 	o, _ := f.load(t, ref, "pi_f")
@@ -132,7 +132,7 @@ func foreignAreKeptBesideTheirOrder(t *testing.T, connect connector, ref payment
 		t.Errorf("got %+v", o)
 	}
 	if o = f.order(t, "o_1", "pi_f"); o.Loaded["pi_f"] != nil || o.Attempt("pi_f") != nil {
-		t.Errorf("the order holds it: %+v", o)
+		t.Errorf("the order has the foreign payment: %+v", o)
 	}
 	f.expires(t, foreignKey("o_1", "pi_f"), retention)
 	if page := f.page(t, "", 10); len(page.Events) != 2 || page.Events[1].ID != c.Events[0].ID {

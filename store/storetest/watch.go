@@ -13,8 +13,8 @@ import (
 	"kasse/test/wait"
 )
 
-// listening runs Listen until the test ends, and returns once it has subscribed: earlier hints are
-// lost.
+// listening runs Listen until the test ends. It returns once Listen has subscribed, since earlier hints
+// are lost.
 func listening(t testing.TB, f fixture) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -40,23 +40,23 @@ func awaitHint(t testing.TB, hints <-chan struct{}) {
 	select {
 	case <-hints:
 	case <-time.After(patience):
-		t.Fatal("no hint came")
+		t.Fatal("no hint arrived")
 	}
 }
 
 func (connect connector) testWatch(t *testing.T) {
-	t.Run("calls at a write of a payment, until it is stopped", connect.watchCallsAtAWrite)
-	t.Run("hints at a write of a payment, to those who watch it", connect.watchHintsAtAWrite)
-	t.Run("gives no hint where nothing visible changed", connect.watchGivesNoHint)
-	t.Run("hints at the payments of an order whose view changed", connect.hintsOfOne)
-	t.Run("hints at every write of an order", connect.watchHintsAtEveryWrite)
-	t.Run("hints at every payment to those who follow all", connect.watchHintsAtEveryPayment)
-	t.Run("makes one hint of many for those who are slow", connect.watchMakesOneHintOfMany)
+	t.Run("calls a function after a write of a payment, until it is stopped", connect.watchCallsAfterAWrite)
+	t.Run("sends a hint after a write to all watchers of the payment", connect.watchHintsAfterAWrite)
+	t.Run("sends no hint if nothing visible has changed", connect.watchSendsNoHint)
+	t.Run("sends hints for the payments of an order whose view has changed", connect.hintsOfOne)
+	t.Run("sends a hint after every write of an order", connect.watchHintsAfterEveryWrite)
+	t.Run("sends a hint of every payment to watchers of all events", connect.watchHintsOfEveryPayment)
+	t.Run("joins the hints for a slow watcher", connect.watchJoinsHints)
 	t.Run("stops", connect.watchStops)
-	t.Run("leaves nothing behind", connect.watchLeavesNothingBehind)
+	t.Run("leaves no goroutine and no subscription", connect.watchLeavesNothing)
 }
 
-func (connect connector) watchCallsAtAWrite(t *testing.T) {
+func (connect connector) watchCallsAfterAWrite(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
 	ids := neighbours(2)
@@ -72,11 +72,12 @@ func (connect connector) watchCallsAtAWrite(t *testing.T) {
 	f.put(t, ids[0])
 	wait.UntilTrue(t, "another call", func() bool { return two.Load() > again })
 	if one.Load() != before || other.Load() != 0 {
-		t.Errorf("the stopped one has %d of %d calls, that of another payment %d", one.Load(), before, other.Load())
+		t.Errorf("the stopped function has %d calls, want %d; that of another payment %d, want 0",
+			one.Load(), before, other.Load())
 	}
 }
 
-func (connect connector) watchHintsAtAWrite(t *testing.T) {
+func (connect connector) watchHintsAfterAWrite(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
 	ids := neighbours(3)
@@ -91,11 +92,11 @@ func (connect connector) watchHintsAtAWrite(t *testing.T) {
 	awaitHint(t, two)
 	f.settled(t, ids[2])
 	if hinted(other) {
-		t.Error("a hint came to another payment")
+		t.Error("a watcher of another payment got a hint")
 	}
 }
 
-func (connect connector) watchGivesNoHint(t *testing.T) {
+func (connect connector) watchSendsNoHint(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
 	ids := neighbours(2)
@@ -107,11 +108,11 @@ func (connect connector) watchGivesNoHint(t *testing.T) {
 	f.save(t, o, c)
 	f.settled(t, ids[1])
 	if hinted(hints) {
-		t.Error("a hint came")
+		t.Error("a hint arrived")
 	}
 }
 
-func (connect connector) watchHintsAtEveryWrite(t *testing.T) {
+func (connect connector) watchHintsAfterEveryWrite(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
 	hints, stop := f.WatchOrder("o-1")
@@ -124,7 +125,7 @@ func (connect connector) watchHintsAtEveryWrite(t *testing.T) {
 	awaitHint(t, hints)
 }
 
-func (connect connector) watchHintsAtEveryPayment(t *testing.T) {
+func (connect connector) watchHintsOfEveryPayment(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
 	ids := neighbours(1)
@@ -143,11 +144,11 @@ func (connect connector) watchHintsAtEveryPayment(t *testing.T) {
 	f.lease(t, "o-2")
 	awaitHint(t, order)
 	if hinted(quiet) {
-		t.Error("a hint came of an order")
+		t.Error("a watcher of events got a hint of an order")
 	}
 }
 
-func (connect connector) watchMakesOneHintOfMany(t *testing.T) {
+func (connect connector) watchJoinsHints(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
 	ids := neighbours(2)
@@ -175,11 +176,11 @@ func (connect connector) watchStops(t *testing.T) {
 	awaitHint(t, kept)
 	f.settled(t, ids[1])
 	if hinted(stopped) {
-		t.Error("a hint came after stop")
+		t.Error("a hint arrived after stop")
 	}
 }
 
-func (connect connector) watchLeavesNothingBehind(t *testing.T) {
+func (connect connector) watchLeavesNothing(t *testing.T) {
 	f := fresh(t, connect)
 	f.now(t)
 	f.put(t, "pi_first") // opens the connections that stay
@@ -201,14 +202,14 @@ func (connect connector) watchLeavesNothingBehind(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// lease writes the order alone.
+// lease writes a lease of the order, and nothing of its payments.
 func (f fixture) lease(t testing.TB, id payment.OrderID) {
 	t.Helper()
 	o, c := leased(f.order(t, id), f.now(t))
 	f.save(t, o, c)
 }
 
-// hintsOfOne has an order with two payments: waiters of one sleep on while only the other changes.
+// hintsOfOne: of an order with two payments, a watcher of one gets no hint while only the other changes.
 func (connect connector) hintsOfOne(t *testing.T) {
 	f := fresh(t, connect)
 	listening(t, f)
@@ -229,7 +230,7 @@ func (connect connector) hintsOfOne(t *testing.T) {
 	awaitHint(t, all)
 	f.settled(t, neighbours(2)[1])
 	if hinted(one) || hinted(two) {
-		t.Error("a hint came, and the payment looks as before")
+		t.Error("a hint arrived for a payment whose view is unchanged")
 	}
 	o, first := Transition(f.order(t, order, "pi_1"), "pi_1", f.now(t))
 	o, second := Transition(o, "pi_2", f.now(t))
@@ -237,12 +238,12 @@ func (connect connector) hintsOfOne(t *testing.T) {
 	f.save(t, o, first)
 	awaitHint(t, one)
 	awaitHint(t, two)
-	f.putForeign(t, payment.Ref{Order: order, Foreign: "pi_1"}) // a name of both kinds, so that the hint is seen
+	f.putForeign(t, payment.Ref{Order: order, Foreign: "pi_1"}) // with the id that is watched
 	awaitHint(t, one)
 }
 
-// settled returns when all hints for earlier writes in the partition of the payment's order have
-// been passed on: they come in order.
+// settled waits until all hints for earlier writes in the partition of the payment's order have arrived: hints
+// arrive in order.
 func (f fixture) settled(t testing.TB, id payment.ID) {
 	t.Helper()
 	hints, stop := f.WatchPayment(id)

@@ -15,25 +15,25 @@ import (
 
 func (connect connector) testOrderWrites(t *testing.T) {
 	t.Run("of a stale revision conflict and change nothing", connect.staleWrites)
-	t.Run("come first only where the order is absent", connect.orderWritesComeFirstOnly)
+	t.Run("without a revision need an absent order", connect.firstOrderWrites)
 	t.Run("have revisions of their own", connect.orderWritesHaveRevisions)
-	t.Run("of many at once are each counted", connect.manyWriters)
-	t.Run("have one winner of many claims at once", connect.manyClaims)
-	t.Run("that make no difference write nothing", connect.orderWritesThatMakeNoDifference)
-	t.Run("that show nothing change the record and the revision only", connect.orderWritesThatShowNothing)
-	t.Run("that show write everything", connect.visibleWrite)
-	t.Run("of two payments are one version", connect.writeOfTwo)
-	t.Run("that announce nothing append nothing", connect.orderWritesThatAnnounceNothing)
+	t.Run("of many writers at once all take effect", connect.manyWriters)
+	t.Run("that claim an order at once leave one winner", connect.manyClaims)
+	t.Run("without a change write nothing", connect.orderWritesWithoutAChange)
+	t.Run("without a visible change write only the record and the revision", connect.invisibleOrderWrites)
+	t.Run("with a visible change write everything", connect.visibleWrite)
+	t.Run("of two payments write both views", connect.writeOfTwo)
+	t.Run("without an event append nothing", connect.orderWritesWithoutAnEvent)
 }
 
-func (connect connector) orderWritesComeFirstOnly(t *testing.T) {
+func (connect connector) firstOrderWrites(t *testing.T) {
 	f := fresh(t, connect)
 	absent := f.order(t, "o-1")
 	absent.Revision = "1-AAAAAAAAAAA"
 	o, c := leased(absent, f.now(t))
 	saved, err := f.SaveOrder(t.Context(), o, c)
 	if conflict(t, err); saved.Order.Stored() {
-		t.Errorf("the conflict returned revision %q of no order", saved.Order.Revision)
+		t.Errorf("the conflict returned revision %q of an absent order", saved.Order.Revision)
 	}
 	o.Revision = ""
 	f.save(t, o, c)
@@ -51,13 +51,13 @@ func (connect connector) orderWritesHaveRevisions(t *testing.T) {
 		t.Errorf("%q and %q, want the same counter and other random bytes", one.Revision, other.Revision)
 	}
 	_, err := second.SaveOrder(t.Context(), one, c)
-	Must(t, err) // it makes no difference, and asks Redis nothing
+	Must(t, err) // nothing has changed, so no command is sent
 	o, c = leased(one, second.now(t))
 	_, err = second.SaveOrder(t.Context(), o, c)
 	conflict(t, err)
 }
 
-func (connect connector) orderWritesThatMakeNoDifference(t *testing.T) {
+func (connect connector) orderWritesWithoutAChange(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	before := DumpAll(t.Context(), f.client)
@@ -69,7 +69,7 @@ func (connect connector) orderWritesThatMakeNoDifference(t *testing.T) {
 	unchanged(t, before, DumpAll(t.Context(), f.client))
 }
 
-func (connect connector) orderWritesThatShowNothing(t *testing.T) {
+func (connect connector) invisibleOrderWrites(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
 	before := fieldsOf(t, f)
@@ -89,21 +89,21 @@ func (connect connector) orderWritesThatShowNothing(t *testing.T) {
 	}
 }
 
-func (connect connector) orderWritesThatAnnounceNothing(t *testing.T) {
+func (connect connector) orderWritesWithoutAnEvent(t *testing.T) {
 	f := fresh(t, connect)
 	Must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
 	o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
 	c.Events = nil
 	f.save(t, o, c)
 	if n := f.client.Exists(t.Context(), eventsKey("pi_1")).Val(); n != 0 {
-		t.Error("there is a stream")
+		t.Error("a stream was created")
 	}
 	if view, err := f.LoadView(t.Context(), "pi_1"); err != nil || view.Version != c.Views[0].Version {
 		t.Errorf("view %+v, %v", view, err)
 	}
 }
 
-// staleWrites has revisions of before, none, and some that look like the stored one.
+// staleWrites: a write with an earlier revision, none, or one similar to the stored one conflicts.
 func (connect connector) staleWrites(t *testing.T) {
 	f := fresh(t, connect)
 	o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
@@ -126,8 +126,8 @@ func (connect connector) staleWrites(t *testing.T) {
 	unchanged(t, before, DumpAll(t.Context(), f.client))
 }
 
-// manyWriters lets each of many change one payment until its change is in. A conflict returns the
-// order to go on with.
+// manyWriters: each of many writers changes one payment, and repeats a change that conflicts with the
+// order that the conflict returned.
 func (connect connector) manyWriters(t *testing.T) {
 	f := fresh(t, connect)
 	const writers, each = 8, 10
@@ -166,7 +166,7 @@ func (connect connector) manyWriters(t *testing.T) {
 	}
 }
 
-// manyClaims lets many writers set the winner of an order without one, as after several successes.
+// manyClaims: many writers set the winner of an order that has none, as after several successes.
 func (connect connector) manyClaims(t *testing.T) {
 	f := fresh(t, connect)
 	const claimants = 20
@@ -196,16 +196,16 @@ func (connect connector) manyClaims(t *testing.T) {
 	all.Wait()
 	o := f.order(t, "o-1")
 	if o.Lease.Until != claimants {
-		t.Errorf("%d writes count, want %d", o.Lease.Until, claimants)
+		t.Errorf("%d writes took effect, want %d", o.Lease.Until, claimants)
 	}
 	for _, winner := range winners {
 		if winner != o.Winner {
-			t.Errorf("one claim saved %s as the winner; the order says %s", winner, o.Winner)
+			t.Errorf("a claim saved the winner %s, the order has %s", winner, o.Winner)
 		}
 	}
 }
 
-// fieldsOf are the fields of the order o_1.
+// fieldsOf returns the fields of the order o_1.
 func fieldsOf(t testing.TB, f fixture) map[string]string {
 	t.Helper()
 	fields, err := f.client.HGetAll(t.Context(), orderKey("o_1")).Result()
@@ -226,7 +226,7 @@ func (connect connector) visibleWrite(t *testing.T) {
 
 	view, err := f.LoadView(t.Context(), "pi_1")
 	Must(t, err)
-	view.Public, view.Reads = nil, 0 // they depend on what is kept in memory
+	view.Public, view.Reads = nil, 0 // they depend on the cache
 	last := second.Views[0]
 	want := payment.StoredView{
 		View: last.JSON, Version: last.Version, Order: "o_1", SecretHash: strings.Repeat("ab", 32),
@@ -256,8 +256,8 @@ func (connect connector) visibleWrite(t *testing.T) {
 	}
 }
 
-// writeOfTwo changes two payments of an order at once: both views, and the events in the order that
-// was asked for.
+// writeOfTwo: one write changes two payments of an order. It writes both views, and the events in the given
+// order.
 func (connect connector) writeOfTwo(t *testing.T) {
 	f := fresh(t, connect)
 	f.putIn(t, "o_1", "pi_1")
