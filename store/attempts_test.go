@@ -11,15 +11,15 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestManyAttemptsAreLoadedByFewCommands: an order of 200 attempts has 49 blocks of earlier ones, and a load, or a
-// conflict, takes a few commands of Redis for all of them.
+// TestManyAttemptsAreLoadedByFewCommands: a load and a conflict read all blocks of earlier attempts with a few
+// commands. An order of 200 attempts has 49 such blocks.
 func TestManyAttemptsAreLoadedByFewCommands(t *testing.T) {
-	for attempts, few := range map[int]int{64: 4, 65: 4, 68: 4, 69: 4, 200: 6, 256: 7, 257: 7, 261: 7, 600: 12} {
-		t.Run(strconv.Itoa(attempts), func(t *testing.T) { loadsByFewCommands(t, attempts, few) })
+	for attempts, most := range map[int]int{64: 4, 65: 4, 68: 4, 69: 4, 200: 6, 256: 7, 257: 7, 261: 7, 600: 12} {
+		t.Run(strconv.Itoa(attempts), func(t *testing.T) { loadsByFewCommands(t, attempts, most) })
 	}
 }
 
-func loadsByFewCommands(t *testing.T, attempts, few int) {
+func loadsByFewCommands(t *testing.T, attempts, most int) {
 	t.Helper()
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	s := store.New(client, options)
@@ -40,7 +40,7 @@ func loadsByFewCommands(t *testing.T, attempts, few int) {
 		"conflict": func() (payment.Order, error) {
 			stale := payment.Order{ID: ref.Order, Revision: "1-stale", Closed: payment.ClosedByCancel}
 			saved, err := s.SaveOrder(ctx, stale, payment.Changes{Now: now})
-			if err != payment.ErrConflict { //nolint:errorlint // it is returned as it is
+			if err != payment.ErrConflict { //nolint:errorlint // SaveOrder does not wrap it
 				return saved.Order, fmt.Errorf("the save of a stale order: %w", err)
 			}
 			return saved.Order, nil
@@ -50,7 +50,7 @@ func loadsByFewCommands(t *testing.T, attempts, few int) {
 		found, err := load()
 		must(t, err)
 		if len(found.Attempts) != attempts {
-			t.Errorf("%s: %d attempts", name, len(found.Attempts))
+			t.Errorf("%s: found %d attempts, want %d", name, len(found.Attempts), attempts)
 		}
 		text, err := client.Info(ctx, "commandstats").Result()
 		must(t, err)
@@ -59,8 +59,8 @@ func loadsByFewCommands(t *testing.T, attempts, few int) {
 			n, _ := strconv.Atoi(line[1])
 			gets += n
 		}
-		if gets == 0 || gets > few {
-			t.Errorf("%s: %d commands read the hash, want %d at most", name, gets, few)
+		if gets == 0 || gets > most {
+			t.Errorf("%s: %d commands read the hash, want %d at most", name, gets, most)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func BenchmarkStore(b *testing.B) {
 	id, order := payment.ID("pi_read"), payment.OrderID("o_read")
 	must(b, s.SavePointer(ctx, id, order, time.Now().Add(options.Retention)))
 	var view []byte
-	for range 3 { // a payment as it is when it is paid: three lines of history
+	for range 3 { // three lines of history, as a paid payment has
 		o, c := paid(b, s, order, id)
 		_, err := s.SaveOrder(ctx, o, c)
 		must(b, err)
@@ -73,7 +73,7 @@ func BenchmarkStore(b *testing.B) {
 	run("ClaimReads of none", func() error { _, err := s.ClaimReads(ctx, 50, 0); return err })
 }
 
-// busy is how long Redis itself worked on the commands, in microseconds. A script's time includes
+// busy returns how long Redis itself worked on the commands, in microseconds. A script's time includes
 // that of its commands.
 func busy(ctx context.Context, b *testing.B, client redis.UniversalClient) (micros float64) {
 	b.Helper()
@@ -96,7 +96,7 @@ func busy(ctx context.Context, b *testing.B, client redis.UniversalClient) (micr
 	return micros
 }
 
-// paid is the next write of an order with one payment, as large as real ones are.
+// paid returns the next write of an order with one paid payment, as large as real ones are.
 func paid(
 	b *testing.B, s *store.Store, order payment.OrderID, id payment.ID,
 ) (payment.Order, payment.Changes) {
@@ -113,9 +113,8 @@ func paid(
 			Customer:      "cus_QyZabcdefghijk",
 			CaptureMethod: payment.CaptureAutomaticAsync, Charge: payment.Charge{ID: "ch_3QGxyz2eZvKYlo2C0abcdefg"},
 			Metadata: map[string]string{
-				"kasse_service": "kasse", "kasse_order_id": string(
-					order,
-				), "kasse_attempt": "1", "kasse_rev": "1760000000123",
+				"kasse_service": "kasse", "kasse_order_id": string(order), "kasse_attempt": "1",
+				"kasse_rev": "1760000000123",
 			},
 		},
 	}

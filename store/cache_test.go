@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// reply is a read that returns a version, and whose changes Redis reports from then on, if tracked.
+// reply returns a read of a view that returns the version. If tracked, Redis reports changes of the view from then on.
 func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Context) (payment.StoredView, error) {
 	return func(context.Context) (payment.StoredView, error) {
 		token, _ := c.Reserve(question(key), []string{"space:" + key.order})
@@ -46,8 +46,10 @@ var (
 	otherKey   = viewKey{keyPrefix + "p0}:order:o-2", recordPrefix + "pi_3"}
 )
 
-// shows fails the test unless the view of the key has the version, whether it is kept or read.
-func (c *cache) shows(t *testing.T, key viewKey, load func(context.Context) (payment.StoredView, error), want int64) {
+// wantView fails the test unless the view of the key, from the cache or from load, has the version.
+func (c *cache) wantView(
+	t *testing.T, key viewKey, load func(context.Context) (payment.StoredView, error), want int64,
+) {
 	t.Helper()
 	v, err := c.view(t.Context(), 0, key, load)
 	if err != nil || v.Version != want {
@@ -55,10 +57,10 @@ func (c *cache) shows(t *testing.T, key viewKey, load func(context.Context) (pay
 	}
 }
 
-// asked is shows for someKey.
-func asked(t *testing.T, c *cache, load func(context.Context) (payment.StoredView, error), want int64) {
+// wantSomeView is wantView for someKey.
+func wantSomeView(t *testing.T, c *cache, load func(context.Context) (payment.StoredView, error), want int64) {
 	t.Helper()
-	c.shows(t, someKey, load, want)
+	c.wantView(t, someKey, load, want)
 }
 
 // TestReserveKnowsViews: Reserve recognizes views in go-redis's text of a command. TestCacheOfViews shows on
@@ -78,7 +80,7 @@ func TestReserveKnowsViews(t *testing.T) {
 	}
 }
 
-// reported is a change that Redis reports of an order.
+// reported returns a step of a test: Redis reports a change of the order.
 func reported(order string) func(*cache, *time.Time) {
 	return func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + order) }
 }
@@ -93,11 +95,11 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 		"nothing happens":         {true, func(*cache, *time.Time) {}, true, true},
 		"another order changes":   {true, reported(otherKey.order), true, false},
 		"the order changes":       {true, reported(someOrder), false, true},
-		"a hint comes":            {true, func(c *cache, _ *time.Time) { c.forget(someOrder) }, false, true},
+		"a hint arrives":          {true, func(c *cache, _ *time.Time) { c.forget(someOrder) }, false, true},
 		"everything changes":      {true, func(c *cache, _ *time.Time) { c.Flush() }, false, false},
 		"its connection ends":     {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false, false},
 		"another connection ends": {true, func(c *cache, _ *time.Time) { c.EvictByConn(2) }, true, true},
-		"it has grown old":        {true, func(_ *cache, now *time.Time) { *now = now.Add(cacheAge) }, false, false},
+		"it is cacheAge old":      {true, func(_ *cache, now *time.Time) { *now = now.Add(cacheAge) }, false, false},
 		"Redis does not track":    {false, func(*cache, *time.Time) {}, false, false},
 	}
 	for name, test := range tests {
@@ -106,7 +108,7 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 			c := trustedCache(func() time.Time { return now })
 			all := []viewKey{someKey, siblingKey, otherKey}
 			for _, key := range all {
-				c.shows(t, key, c.reply(key, 1, test.tracked), 1)
+				c.wantView(t, key, c.reply(key, 1, test.tracked), 1)
 			}
 			test.change(c, &now)
 			views := map[bool]int64{false: 2, true: 1}
@@ -115,7 +117,7 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 				if key == otherKey {
 					want = views[test.other]
 				}
-				c.shows(t, key, c.reply(key, 2, true), want)
+				c.wantView(t, key, c.reply(key, 2, true), want)
 			}
 			if n := c.stats().Views; n != len(all) {
 				t.Errorf("%d views are counted, want %d", n, len(all))
@@ -124,9 +126,9 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 	}
 }
 
-// A view that changes while it is being read is not kept, however that is reported. A failure is
-// not kept either.
-func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
+// TestCacheSkipsViewsChangedDuringRead: a view that changes while it is being read is not kept, for each
+// way in which the cache learns of the change. An error is not kept either.
+func TestCacheSkipsViewsChangedDuringRead(t *testing.T) {
 	for name, change := range map[string]func(*cache){
 		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) },
 		"hint":     func(c *cache) { c.forget(someOrder) },
@@ -134,28 +136,28 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 		"flushed":  func(c *cache) { c.Flush() },
 	} {
 		c := trustedCache(time.Now)
-		asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
+		wantSomeView(t, c, func(ctx context.Context) (payment.StoredView, error) {
 			v, err := c.reply(someKey, 1, true)(ctx)
 			change(c)
 			return v, err
 		}, 1)
 		if kept := c.stats(); kept.Views != 0 {
-			t.Errorf("%s: it was kept", name)
+			t.Errorf("%s: the view was kept", name)
 		}
 	}
 	c := trustedCache(time.Now)
-	failure := errors.New("away")
+	failure := errors.New("unreachable")
 	if _, err := c.view(t.Context(), 0, someKey, func(ctx context.Context) (payment.StoredView, error) {
 		v, _ := c.reply(someKey, 1, true)(ctx)
 		return v, failure
 	}); !errors.Is(err, failure) {
 		t.Error(err)
 	}
-	asked(t, c, c.reply(someKey, 2, true), 2)
+	wantSomeView(t, c, c.reply(someKey, 2, true), 2)
 }
 
-// Readers of the same view at the same time share one read. A reader that comes after a change does
-// not share a read from before it.
+// TestCacheReadsOnce: concurrent readers of one view share one read. A reader that comes after a change does
+// not share a read that began before it.
 func TestCacheReadsOnce(t *testing.T) {
 	c := trustedCache(time.Now)
 	began, goOn := make(chan struct{}), make(chan struct{})
@@ -165,13 +167,13 @@ func TestCacheReadsOnce(t *testing.T) {
 		return c.reply(someKey, 1, true)(ctx)
 	}
 	var work sync.WaitGroup
-	work.Go(func() { asked(t, c, slow, 1) })
+	work.Go(func() { wantSomeView(t, c, slow, 1) })
 	<-began
 	never := func(context.Context) (payment.StoredView, error) {
 		return payment.StoredView{}, errors.New("it was read twice")
 	}
 	for range 8 {
-		work.Go(func() { asked(t, c, never, 1) })
+		work.Go(func() { wantSomeView(t, c, never, 1) })
 	}
 	for c.misses.Load() < 9 { // all of them wait
 		time.Sleep(time.Millisecond)
@@ -181,13 +183,13 @@ func TestCacheReadsOnce(t *testing.T) {
 	if _, err := c.view(canceled, 0, someKey, never); err == nil {
 		t.Error("a canceled reader got an answer")
 	}
-	c.shows(t, siblingKey, c.reply(siblingKey, 7, true), 7) // another payment of the order is another read
+	c.wantView(t, siblingKey, c.reply(siblingKey, 7, true), 7) // another payment of the order is another read
 	c.forget(someOrder)
-	asked(t, c, c.reply(someKey, 2, true), 2)
+	wantSomeView(t, c, c.reply(someKey, 2, true), 2)
 	close(goOn)
 	work.Wait()
-	asked(t, c, c.reply(someKey, 3, true), 3)
-	asked(t, c, never, 3)
+	wantSomeView(t, c, c.reply(someKey, 3, true), 3)
+	wantSomeView(t, c, never, 3)
 }
 
 func TestCacheIsBounded(t *testing.T) {
@@ -206,55 +208,55 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// A change that Redis reports while a reply is on its way may be a change of that reply: go-redis
-// may report it before it hands out the reply. And a tracking confirmation of another field of the
-// key is none of the view.
+// TestCacheOrdersReportsBeforeReplies: a view is not kept if Redis reports a change before its reply has
+// arrived, since go-redis may report a later change before it returns the reply. A tracking confirmation
+// of another field of the key does not confirm the view.
 func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 	view := payment.StoredView{View: []byte(`{"customer":null}`), Version: 1}
-	name := "space:" + someOrder
-	for what, meanwhile := range map[string]func(c *cache){
+	redisKey := "space:" + someOrder
+	for name, meanwhile := range map[string]func(c *cache){
 		"reported before the reply": func(c *cache) {
-			token, _ := c.Reserve(question(someKey), []string{name})
-			c.DeleteByRedisKey(name)
+			token, _ := c.Reserve(question(someKey), []string{redisKey})
+			c.DeleteByRedisKey(redisKey)
 			c.FulfillOwned("", token, 1, nil)
 		},
 		"another field was read": func(c *cache) {
-			token, _ := c.Reserve(question(viewKey{someOrder, "other:pi_1"}), []string{name})
+			token, _ := c.Reserve(question(viewKey{someOrder, "other:pi_1"}), []string{redisKey})
 			c.FulfillOwned("", token, 1, nil)
 		},
 		"the view of another payment was read": func(c *cache) {
-			token, _ := c.Reserve(question(siblingKey), []string{name})
+			token, _ := c.Reserve(question(siblingKey), []string{redisKey})
 			c.FulfillOwned("", token, 1, nil)
 		},
 	} {
 		c := trustedCache(time.Now)
-		asked(t, c, func(context.Context) (payment.StoredView, error) {
+		wantSomeView(t, c, func(context.Context) (payment.StoredView, error) {
 			meanwhile(c)
 			return view, nil
 		}, 1)
 		if c.stats().Views != 0 {
-			t.Errorf("%s: the view is kept", what)
+			t.Errorf("%s: the view is kept", name)
 		}
 	}
 }
 
-// TestCacheSkipsOverlappingReads: of two overlapping reads, the second beginning after a change, neither is
-// kept, since it is unknown which connection answered which. Reads of two payments of one order do not
+// TestCacheSkipsOverlappingReads: two reads of a view overlap, and the second begins after a change. Neither is
+// kept, since it is unknown which connection answered which read. Reads of two payments of one order do not
 // overlap.
 func TestCacheSkipsOverlappingReads(t *testing.T) {
 	c := trustedCache(time.Now)
-	asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
+	wantSomeView(t, c, func(ctx context.Context) (payment.StoredView, error) {
 		c.forget(someOrder)
-		asked(t, c, c.reply(someKey, 2, true), 2)               //nolint:contextcheck // it reads for the test
-		c.shows(t, siblingKey, c.reply(siblingKey, 2, true), 2) //nolint:contextcheck // as above
+		wantSomeView(t, c, c.reply(someKey, 2, true), 2)           //nolint:contextcheck // it has the test's context
+		c.wantView(t, siblingKey, c.reply(siblingKey, 2, true), 2) //nolint:contextcheck // as above
 		return c.reply(someKey, 1, true)(ctx)
 	}, 1)
 	if c.stats().Views != 1 {
-		t.Error("one of them is kept, or the other payment's is not")
+		t.Error("one of the overlapping views is kept, or the other payment's is not")
 	}
-	c.shows(t, siblingKey, c.reply(siblingKey, 3, true), 2)
-	asked(t, c, c.reply(someKey, 3, true), 3)
-	asked(t, c, c.reply(someKey, 4, true), 3)
+	c.wantView(t, siblingKey, c.reply(siblingKey, 3, true), 2)
+	wantSomeView(t, c, c.reply(someKey, 3, true), 3)
+	wantSomeView(t, c, c.reply(someKey, 4, true), 3)
 }
 
 func TestCacheSkipsLargeViews(t *testing.T) {
@@ -264,8 +266,8 @@ func TestCacheSkipsLargeViews(t *testing.T) {
 		v.View = append(make([]byte, largestView), v.View...)
 		return v, err
 	}
-	asked(t, c, large, 1)
+	wantSomeView(t, c, large, 1)
 	if c.stats().Views != 0 {
-		t.Error("it is kept")
+		t.Error("a view larger than largestView is kept")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"kasse/store"
 )
 
-// calls are all methods of the store that send a command to Redis.
+// calls returns all methods of the store that send a command to Redis.
 func calls(s *store.Store) map[string]func(context.Context) error {
 	all := orderCalls(s)
 	maps.Copy(all, pushCalls(s))
@@ -18,11 +18,11 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 	return all
 }
 
-// second and third return the last result of a method, its error.
+// second and third return a method's error, which is its second or third result.
 func second(_ any, err error) error   { return err }
 func third(_, _ any, err error) error { return err }
 
-// orderCalls read and write orders, their payments and their events.
+// orderCalls returns the methods that read and write orders, their payments and their events.
 func orderCalls(s *store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"LoadOrderEvents": func(ctx context.Context) error {
@@ -62,7 +62,7 @@ func orderCalls(s *store.Store) map[string]func(context.Context) error {
 	}
 }
 
-// pushCalls deliver events.
+// pushCalls returns the methods that deliver events.
 func pushCalls(s *store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"LoadDeliveries": func(ctx context.Context) error {
@@ -99,7 +99,7 @@ func pushCalls(s *store.Store) map[string]func(context.Context) error {
 	}
 }
 
-// workCalls serve the workers: reads, sweeps, passes, leases, limits.
+// workCalls returns the methods of the workers: reads, sweeps, passes, leases, limits.
 func workCalls(s *store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },

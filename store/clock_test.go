@@ -18,8 +18,8 @@ type timed struct {
 
 const timedEndpoint push.EndpointID = "e"
 
-// TestClockOfRedisStepsBack: after Redis's clock goes back, no caller waits for its former time. The test
-// uses a real server with a moved clock.
+// TestClockOfRedisStepsBack: after Redis's clock has gone back, no caller waits until it shows its former time
+// again. The test uses a real server whose clock it sets.
 func TestClockOfRedisStepsBack(t *testing.T) {
 	server, clock := storetest.NewTimedServer(t, 20*time.Second)
 	s := timed{store.New(connect(t, server.URL()), options), t}
@@ -38,7 +38,7 @@ func TestClockOfRedisStepsBack(t *testing.T) {
 	s.everythingIsFree()
 }
 
-// owns reports whether that owner gets deliveries to make.
+// owns claims deliveries for the owner, and reports whether it gets any.
 func (s timed) owns(owner string) bool {
 	s.t.Helper()
 	part := storetest.Partition(string(storetest.OrderOf("pi_1")))
@@ -57,7 +57,7 @@ func (s timed) circuit() push.Circuit {
 	return work.Circuit
 }
 
-// useUp takes all quotas and leases while Redis's clock is ahead.
+// useUp uses up all quotas, takes the leases, opens the circuit and requests a pass, while Redis's clock is ahead.
 func (s timed) useUp() {
 	t := s.t
 	t.Helper()
@@ -85,15 +85,15 @@ func (s timed) useUp() {
 	must(t, err)
 }
 
-// probesAreDue looks at requests for a pass and at the endpoint's circuit after the clock has stepped back.
+// probesAreDue checks after a step back that the request for a pass has expired, and that a probe is due.
 func (s timed) probesAreDue() {
 	t := s.t
 	t.Helper()
 	if _, found, err := s.ClaimPass(t.Context(), "holder"); found || err != nil {
-		t.Errorf("a request of before is kept longer than it may be: %t, %v", found, err)
+		t.Errorf("the request from before the step has not expired: found %t, %v", found, err)
 	}
 	if taken, next, err := s.ClaimProbe(t.Context(), timedEndpoint, time.Millisecond); !taken || err != nil {
-		t.Errorf("a probe is due: %t, or in %s, %v", taken, next, err)
+		t.Errorf("no probe is due: taken %t, next in %s, %v", taken, next, err)
 	}
 	hour := push.Pauses{Min: time.Hour, Max: time.Hour}
 	next, err := s.DelayProbe(t.Context(), timedEndpoint, hour, 24*time.Hour)
@@ -101,11 +101,11 @@ func (s timed) probesAreDue() {
 		t.Errorf("the next probe is in %s, %v", next, err)
 	}
 	if taken, _, err := s.ClaimProbe(t.Context(), timedEndpoint, time.Second); taken || err != nil {
-		t.Errorf("a probe that the endpoint put off is due: %t, %v", taken, err)
+		t.Errorf("a probe that was delayed is due: taken %t, %v", taken, err)
 	}
 }
 
-// everythingIsFree checks what useUp has used up.
+// everythingIsFree checks that everything that useUp took is available.
 func (s timed) everythingIsFree() {
 	t := s.t
 	t.Helper()
@@ -117,10 +117,10 @@ func (s timed) everythingIsFree() {
 		t.Errorf("a read waits %s, %v", wait, err)
 	}
 	if taken, err := s.AcquireLease(t.Context(), "nets", "other", time.Second); !taken || err != nil {
-		t.Errorf("the lease is taken: %t, %v", taken, err)
+		t.Errorf("the lease is not free: taken %t, %v", taken, err)
 	}
 	if !s.owns("other") {
-		t.Error("the deliveries of the dead process are still its own")
+		t.Error("the dead process still owns its deliveries")
 	}
 	if ahead, err := s.ClockAhead(t.Context()); err != nil || ahead.Abs() > 5*time.Second {
 		t.Errorf("Redis's clock is %s ahead, %v", ahead, err)

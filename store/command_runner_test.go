@@ -11,22 +11,22 @@ import (
 	"kasse/store/storetest"
 )
 
-// exchanges notes what it observes.
-type exchanges struct {
+// commandLog is an observer that records the names of the commands.
+type commandLog struct {
 	mu       sync.Mutex
 	commands []string
 }
 
-func (h *exchanges) CommandRun(_ context.Context, command string, _ time.Time, _ time.Duration, _ bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.commands = append(h.commands, command)
+func (l *commandLog) CommandRun(_ context.Context, command string, _ time.Time, _ time.Duration, _ bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.commands = append(l.commands, command)
 }
 
-func (h *exchanges) count(command string) (count int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, one := range h.commands {
+func (l *commandLog) count(command string) (count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, one := range l.commands {
 		if one == command {
 			count++
 		}
@@ -34,17 +34,17 @@ func (h *exchanges) count(command string) (count int) {
 	return count
 }
 
-// TestPipelineIsObservedOnce: a command that went in a pipeline is observed once, by its own name.
+// TestPipelineIsObservedOnce: a command is observed once, by its own name, also if it is sent in a pipeline.
 func TestPipelineIsObservedOnce(t *testing.T) {
 	url := storetest.RedisServer(t)
 	for _, pipelined := range []bool{false, true} {
-		h := &exchanges{}
+		log := &commandLog{}
 		o := options
-		o.AutoPipeline, o.Observer, o.Readers = pipelined, h, readers(t, "single", url, false)
+		o.AutoPipeline, o.Observer, o.Readers = pipelined, log, readers(t, "single", url, false)
 		s := store.New(connect(t, url), o)
 		_, _ = s.LoadView(t.Context(), "pi_1")
-		if got := h.count("get"); got != 1 {
-			t.Errorf("pipelined %t: it was observed %d times", pipelined, got)
+		if got := log.count("get"); got != 1 {
+			t.Errorf("pipelined %t: the command was observed %d times", pipelined, got)
 		}
 	}
 }
@@ -61,10 +61,10 @@ func TestPipelineRejectsCanceledContext(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.QueueRead(canceled, "pi_canceled"); err == nil {
-		t.Error("it was sent")
+		t.Error("a command with a canceled context was sent")
 	}
 	if due, err := s.ReadsDue(t.Context()); err != nil || due != 0 {
-		t.Error(due, err)
+		t.Errorf("%d reads are due, %v; want none", due, err)
 	}
 	if _, err := s.QueueRead(t.Context(), "pi_here"); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)

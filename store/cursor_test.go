@@ -8,8 +8,8 @@ import (
 	"kasse/service/payment"
 )
 
-// FuzzCursor: every accepted text is written the same way again, so that a cursor cannot be lengthened, and
-// it satisfies the contract.
+// FuzzCursor: every accepted text matches the contract, and its cursor has this one text only, so that a cursor cannot
+// be lengthened.
 func FuzzCursor(f *testing.F) {
 	shape := regexp.MustCompile(`^[A-Za-z0-9_.~-]+$`)
 	for _, partitions := range []int{1, 16, maxPartitions} {
@@ -43,19 +43,19 @@ func FuzzCursor(f *testing.F) {
 			}
 		}
 		if !shape.MatchString(text) {
-			t.Errorf("%q is not as the contract says", text)
+			t.Errorf("%q does not match the pattern of the contract", text)
 		}
 	})
 }
 
-// TestLongestCursor has every position as far as it can get within this century.
+// TestLongestCursor: a cursor with the greatest positions of this century has at most 1,024 characters.
 func TestLongestCursor(t *testing.T) {
 	c := cursor{epoch: "ABCD2345", after: make([]position, maxPartitions)}
 	for n := range c.after {
 		c.after[n] = position{ms: 4_102_444_800_000, seq: 1 << 34}
 	}
 	if text := c.String(); len(text) > 1_024 {
-		t.Errorf("%d characters", len(text))
+		t.Errorf("the cursor has %d characters", len(text))
 	} else if back, known := parseCursor(text); !known || back.String() != text {
 		t.Errorf("%q is not read back", text)
 	}

@@ -14,11 +14,11 @@ import (
 	"kasse/store/storetest"
 )
 
-// blackhole is a proxy of a server that can swallow everything, in both directions: the connections
-// stay, and new ones are accepted.
+// blackhole is a proxy of a server that can discard all bytes in both directions. The connections stay open
+// meanwhile, and new ones are accepted.
 type blackhole struct {
 	server string
-	closed atomic.Bool // it swallows
+	closed atomic.Bool // bytes are discarded
 	mu     sync.Mutex
 	open   []net.Conn
 }
@@ -87,8 +87,8 @@ func (b *blackhole) copy(to, from net.Conn) {
 	}
 }
 
-// TestCutOffServesNothingFromMemory has a process that is cut off from Redis while another one changes a payment:
-// within two seconds it serves the old view no longer, and once the connection is back it serves the new one.
+// TestCutOffServesNothingFromMemory: a process is cut off from Redis while another one changes a payment. Two seconds
+// later it no longer serves the old view, and once the connection is back it serves the new one.
 func TestCutOffServesNothingFromMemory(t *testing.T) {
 	server := storetest.NewServer(t)
 	hole, url := newBlackhole(t, server)
@@ -106,7 +106,7 @@ func TestCutOffServesNothingFromMemory(t *testing.T) {
 		cancel()
 		switch {
 		case err == nil && v.Version == written:
-			t.Fatal("the change came through the hole")
+			t.Fatal("the changed view was served while cut off")
 		case err == nil:
 			last = asked
 		default:

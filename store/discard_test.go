@@ -12,9 +12,9 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestDiscardGoesOnWhereItEnded: the connection of a Discard fails after each number of keys. The next one
-// finishes it, so no data of the old layout is taken for data of the new one.
-func TestDiscardGoesOnWhereItEnded(t *testing.T) {
+// TestDiscardContinues: the connection fails after a Discard has removed any number of keys. The next Discard removes
+// the rest, so that no data of the old layout is read as data of the new one.
+func TestDiscardContinues(t *testing.T) {
 	url := storetest.RedisServer(t)
 	client := connect(t, url)
 	o := store.Options{Partitions: 2}
@@ -22,16 +22,12 @@ func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	for limit := range keys + 1 {
 		must(t, storetest.Empty(t.Context(), client))
 		for n := range o.Partitions {
-			must(
-				t,
-				client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", n), "schema", "1", "partitions", "2").Err(),
-			)
+			meta := fmt.Sprintf("kasse:{p%d}:meta", n)
+			must(t, client.HSet(t.Context(), meta, "schema", "1", "partitions", "2").Err())
 		}
 		for n := range records {
-			must(
-				t,
-				client.Set(t.Context(), fmt.Sprintf("kasse:{p%d}:payment:pi_%d", n%o.Partitions, n), "old", 0).Err(),
-			)
+			key := fmt.Sprintf("kasse:{p%d}:payment:pi_%d", n%o.Partitions, n)
+			must(t, client.Set(t.Context(), key, "old", 0).Err())
 		}
 		failing := connect(t, url)
 		failing.AddHook(&failAfter{left: limit})
@@ -47,7 +43,7 @@ func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
-// failAfter executes a number of UNLINKs and fails the others.
+// failAfter is a hook that lets a number of UNLINKs pass and fails the others.
 type failAfter struct{ left int }
 
 func (*failAfter) DialHook(next redis.DialHook) redis.DialHook { return next }

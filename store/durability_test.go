@@ -9,7 +9,7 @@ import (
 	"kasse/test/wait"
 )
 
-// TestDurability has real servers, well and badly set up.
+// TestDurability: Judge returns the durability of real servers with different settings, and their flaws.
 func TestDurability(t *testing.T) {
 	aof := []string{"--appendonly", "yes"}
 	always := append(aof, "--appendfsync", "always")
@@ -19,14 +19,14 @@ func TestDurability(t *testing.T) {
 		class string
 		names []string // of the flaws; none: there is no flaw
 	}{
-		"as it comes":        {nil, 0, "none", []string{"appendonly yes"}},
-		"file, every second": {aof, 0, "every second", []string{"appendfsync always"}},
-		"file, when it likes": {
+		"default settings":  {nil, 0, "none", []string{"appendonly yes"}},
+		"AOF, every second": {aof, 0, "every second", []string{"appendfsync always"}},
+		"AOF, flushed by the system": {
 			append(aof, "--appendfsync", "no"), 0, "none",
 			[]string{"appendfsync always"},
 		},
-		"file, always": {always, 0, "every write", nil},
-		"file, not in a rewrite": {
+		"AOF, always": {always, 0, "every write", nil},
+		"AOF, not during a rewrite": {
 			append(always, "--no-appendfsync-on-rewrite", "yes"), 0, "every second",
 			[]string{"no-appendfsync-on-rewrite no"},
 		},
@@ -38,7 +38,7 @@ func TestDurability(t *testing.T) {
 			append(always, "--rename-command", "CONFIG", ""), 0, "unknown",
 			[]string{"CONFIG is refused"},
 		},
-		"CONFIG refused, no file": {
+		"CONFIG is refused, no AOF": {
 			[]string{"--rename-command", "CONFIG", ""},
 			0, "none",
 			[]string{"appendonly yes"},
@@ -69,7 +69,7 @@ func TestDurability(t *testing.T) {
 	}
 }
 
-// TestDurabilityOfAll has several servers: the worst of them counts.
+// TestDurabilityOfAll: of several servers the one with the worst durability counts.
 func TestDurabilityOfAll(t *testing.T) {
 	always := []string{"--appendonly", "yes", "--appendfsync", "always"}
 	tests := map[string]struct {
@@ -91,11 +91,12 @@ func TestDurabilityOfAll(t *testing.T) {
 			t.Parallel()
 			url := test.url(t)
 			if kind, err := store.Kind(t.Context(), mode, url); kind != mode || err != nil {
-				t.Errorf("it is a %s, %v", kind, err)
+				t.Errorf("the mode is %q, %v; want %q", kind, err, mode)
 			}
 			servers := inspected(t, mode, url, test.servers)
 			d := store.Judge(servers, 0)
-			if d.Class != "every write" || len(d.Flaws) > 0 || !strings.Contains(d.Loses, d.Failover) || d.Failover == "" {
+			if d.Class != "every write" || len(d.Flaws) > 0 || d.Failover == "" ||
+				!strings.Contains(d.Loses, d.Failover) {
 				t.Errorf("got %+v", d)
 			}
 			replica := -1
@@ -105,7 +106,7 @@ func TestDurabilityOfAll(t *testing.T) {
 				}
 			}
 			if replica < 0 {
-				t.Fatal("no replica is among them")
+				t.Fatal("there is no replica")
 			}
 			weak := connect(t, "redis://"+servers[replica].Address)
 			if err := weak.ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
@@ -122,8 +123,8 @@ func TestDurabilityOfAll(t *testing.T) {
 	}
 }
 
-// inspected waits until the number of servers is seen, since each node of a cluster discovers the others'
-// replicas.
+// inspected returns the servers once they are as many as expected: each node of a cluster has to discover the replicas
+// of the others first.
 func inspected(t *testing.T, mode, url string, count int) (servers []store.Server) {
 	t.Helper()
 	wait.UntilTrue(t, "all servers", func() bool {

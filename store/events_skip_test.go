@@ -13,7 +13,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// feedOf pages through the feed of one order, and returns its events' ids and how many requests that took.
+// feedOf reads all pages of the feed of one order, and returns its events' ids and the number of requests.
 func feedOf(t *testing.T, s *store.Store, order payment.OrderID) (ids []string, requests int) {
 	t.Helper()
 	q := payment.FeedQuery{Order: order, Limit: 100}
@@ -32,13 +32,13 @@ func feedOf(t *testing.T, s *store.Store, order payment.OrderID) (ids []string, 
 }
 
 // TestFeedOfOneOrderSkipsOthers: the feed of one order examines few entries of others, however many the stream has. It
-// examines all where an event of the order may be anywhere.
+// examines all entries if an event of the order may be anywhere.
 func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
 	const others = 50_000 // before and after, one a second
 	for name, c := range map[string]struct {
 		change func(*payment.Order)
-		far    bool // an event of the order is far behind its last change
-		pages  int  // of 100 entries, at most
+		far    bool // an event of the order comes long after its last change
+		most   int  // pages of 100 entries
 	}{
 		"an order":                {func(*payment.Order) {}, false, 150},
 		"with foreign payments":   {func(o *payment.Order) { o.ForeignCount = 1 }, true, 3_000},
@@ -69,8 +69,8 @@ func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
 				t.Errorf("the feed has %v, want %v", ids, want)
 			}
 			pages := commandCounts(t, client)["xrange"]
-			if pages > c.pages || (c.far && pages < 2*others/100) {
-				t.Errorf("%d pages of 100 entries were examined in %d requests, want %d at most", pages, requests, c.pages)
+			if pages > c.most || (c.far && pages < 2*others/100) {
+				t.Errorf("%d requests examined %d pages of 100 entries, want at most %d", requests, pages, c.most)
 			}
 			want = append(want, appendChange(t, s, client, id, ended.Add(time.Minute), c.change))
 			if ids, _ = feedOf(t, s, storetest.OrderOf(id)); !slices.Equal(ids, want) {
@@ -80,7 +80,7 @@ func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
 	}
 }
 
-// appendChange writes a change of a payment that Stripe made then, with its event, and returns the event's id.
+// appendChange writes a change of a payment with its event, both as of the time then, and returns the event's id.
 func appendChange(
 	t *testing.T, s *store.Store, client redis.UniversalClient, id payment.ID, then time.Time,
 	change func(*payment.Order),
@@ -94,7 +94,7 @@ func appendChange(
 	}
 	change(&o)
 	event := c.Events[0]
-	c.Events = nil // its entry has the time of then
+	c.Events = nil // appendEvent adds it, with the time then
 	_, err = s.SaveOrder(t.Context(), o, c)
 	must(t, err)
 	appendEvent(t, client, then, event.ID, string(event.Data))

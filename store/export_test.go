@@ -1,6 +1,6 @@
 package store
 
-// Unconfirmed is how many writes wait for a pipeline to the replicas of their server.
+// Unconfirmed returns how many writes wait for a pipeline in which the replicas of their server confirm them.
 func (s *Store) Unconfirmed() (count int) {
 	s.confirms.mu.Lock()
 	defer s.confirms.mu.Unlock()

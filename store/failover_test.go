@@ -16,8 +16,8 @@ import (
 	"kasse/test/wait"
 )
 
-// TestFailover kills the master under load, after it was alone for a moment. Writes resume by themselves,
-// acknowledged writes are there, and each transition is in the stream once.
+// TestFailover: the master is cut off for a while under load, and then killed. Writes resume by themselves, all
+// acknowledged writes are stored, and each transition is in the stream once.
 func TestFailover(t *testing.T) {
 	type kind interface {
 		URL() string
@@ -27,7 +27,7 @@ func TestFailover(t *testing.T) {
 	kinds := map[string]func(testing.TB) kind{
 		"cluster": func(t testing.TB) kind {
 			t.Helper()
-			return storetest.NewCluster(t, 3, 4) // the first has two: after it, one is left to wait for
+			return storetest.NewCluster(t, 3, 4) // the first master has two, so that one is left after the failover
 		},
 		"sentinel": func(t testing.TB) kind {
 			t.Helper()
@@ -51,8 +51,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestSlotsMove moves slots to another master of a cluster under load. A key that is on its way is
-// refused; afterwards all goes on, with WAIT at the new master.
+// TestSlotsMove: slots move to another master of a cluster under load. A key of a moving slot is refused. Afterwards
+// writes continue, with WAIT at the new master.
 func TestSlotsMove(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t, 2, 2)
@@ -72,37 +72,37 @@ func TestSlotsMove(t *testing.T) {
 	l.checkAcknowledged(t.Context(), connectTo(t, "cluster", cluster.URL()))
 }
 
-// newLoad returns a load on an empty Redis, of which one replica is waited for.
+// newLoad returns a load on an empty Redis, where one replica must confirm each write.
 func newLoad(t *testing.T, mode, url string) *load {
 	t.Helper()
 	o := waiting(1)
 	o.WaitTimeout = 500 * time.Millisecond
 	o.Readers, o.AutoPipeline = readers(t, mode, url, true), true
-	l := &load{t: t, Store: store.New(connectTo(t, mode, url), o), done: map[payment.ID]moment{}}
+	l := &load{t: t, Store: store.New(connectTo(t, mode, url), o), done: map[payment.ID]phase{}}
 	if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-// moment is before or after harm was done.
-type moment int
+// phase is 0 before the fault, and 1 after it.
+type phase int
 
-// load is writers that each write one order with its payment after the other, and repeat what was
-// not acknowledged.
+// load has writers that write new orders, each with its payment. A writer repeats a write until it is
+// acknowledged.
 type load struct {
 	*store.Store
 	t       *testing.T
 	mu      sync.Mutex
-	now     moment
-	done    map[payment.ID]moment // acknowledged, by when it began
+	now     phase
+	done    map[payment.ID]phase // acknowledged, by the phase in which the first try began
 	refused int
 }
 
 const failoverWriters = 8
 
-// run does harm once everything is under way, and ends when all partitions take writes again.
-func (l *load) run(ctx context.Context, harm func()) {
+// run causes the fault while the writers run, and ends when all partitions accept writes again.
+func (l *load) run(ctx context.Context, fault func()) {
 	l.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -116,10 +116,10 @@ func (l *load) run(ctx context.Context, harm func()) {
 			}
 		})
 	}
-	// Names are spread evenly: so many of them leave no partition out.
+	// Names are spread evenly over the partitions: so many of them reach each partition.
 	const enough = 25 * 16
 	wait.UntilTrue(l.t, "writes before", func() bool { return l.acknowledged(0) > enough })
-	harm()
+	fault()
 	l.mu.Lock()
 	l.now++
 	l.mu.Unlock()
@@ -129,7 +129,7 @@ func (l *load) run(ctx context.Context, harm func()) {
 	wait.UntilTrue(l.t, "writes after", func() bool { return l.acknowledged(1) > enough })
 }
 
-// resumes waits until a partition takes orders again, and their hints arrive.
+// resumes waits until a partition accepts writes again, and their hints arrive.
 func (l *load) resumes(ctx context.Context, at int) {
 	l.t.Helper()
 	order := inPartition("o_hint", at)
@@ -140,7 +140,7 @@ func (l *load) resumes(ctx context.Context, at int) {
 	defer stop()
 	hinted := map[string]bool{}
 	wait.UntilTrue(l.t, fmt.Sprintf("hints of partition %d", at), func() bool {
-		_, _, _ = write(ctx, l.Store, id) // it is tried again
+		_, _, _ = write(ctx, l.Store, id) // the next round repeats one that failed
 		select {
 		case <-payments:
 			hinted["payment"] = true
@@ -155,7 +155,7 @@ func (l *load) resumes(ctx context.Context, at int) {
 	})
 }
 
-// inPartition returns a name that lies in the partition.
+// inPartition returns a name with the prefix that belongs to the partition.
 func inPartition(prefix string, at int) string {
 	for n := 0; ; n++ {
 		if name := fmt.Sprintf("%s_%d", prefix, n); storetest.Partition(name) == at {
@@ -164,11 +164,11 @@ func inPartition(prefix string, at int) string {
 	}
 }
 
-func (l *load) acknowledged(when moment) (count int) {
+func (l *load) acknowledged(in phase) (count int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, began := range l.done {
-		if began == when {
+		if began == in {
 			count++
 		}
 	}
@@ -181,7 +181,7 @@ func (l *load) refusals() int {
 	return l.refused
 }
 
-// write writes an order with its payment, and repeats it as Stripe does until it is acknowledged.
+// write writes an order with its payment, and repeats that until it is acknowledged, as Stripe repeats an event.
 func (l *load) write(ctx context.Context, name string) {
 	id := payment.ID("pi_" + name)
 	l.mu.Lock()
@@ -189,15 +189,15 @@ func (l *load) write(ctx context.Context, name string) {
 	l.mu.Unlock()
 	for ctx.Err() == nil {
 		err := l.first(ctx, id)
-		l.note(ctx, id, began, err)
+		l.record(ctx, id, began, err)
 		if err == nil {
 			return
 		}
 	}
 }
 
-// first writes the payment unless it is there: then an earlier try did, and it counts as
-// acknowledged, too. Its pointer is written before.
+// first writes the pointer, and then the order unless it is stored: then an earlier try has written it, and it
+// counts as acknowledged.
 func (l *load) first(ctx context.Context, id payment.ID) error {
 	order := storetest.OrderOf(id)
 	o, now, err := l.LoadOrder(ctx, payment.Ref{Order: order}, id)
@@ -208,12 +208,12 @@ func (l *load) first(ctx context.Context, id payment.ID) error {
 		return err
 	}
 	o, c := storetest.Transition(o, id, now)
-	c.Events[0].ID = string(id) + ".1" // the same at each try
+	c.Events[0].ID = string(id) + ".1" // the same in each try
 	_, err = l.SaveOrder(ctx, o, c)
 	return err
 }
 
-func (l *load) note(ctx context.Context, id payment.ID, began moment, err error) {
+func (l *load) record(ctx context.Context, id payment.ID, began phase, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var e *payment.Error
@@ -227,7 +227,7 @@ func (l *load) note(ctx context.Context, id payment.ID, began moment, err error)
 	}
 }
 
-// checkAcknowledged looks for all that was acknowledged, with a client that has seen nothing yet.
+// checkAcknowledged checks that all acknowledged writes are stored, with a store that has cached nothing.
 func (l *load) checkAcknowledged(ctx context.Context, client redis.UniversalClient) {
 	l.t.Helper()
 	fresh := store.New(client, options)
@@ -246,7 +246,7 @@ func (l *load) checkAcknowledged(ctx context.Context, client redis.UniversalClie
 	}
 	for event, times := range seen {
 		if times != 1 {
-			l.t.Errorf("%s stands in the stream %d times", event, times)
+			l.t.Errorf("%s is in the stream %d times", event, times)
 		}
 	}
 	lost := 0
@@ -255,7 +255,7 @@ func (l *load) checkAcknowledged(ctx context.Context, client redis.UniversalClie
 		o, _, err := fresh.LoadOrder(ctx, payment.Ref{Order: storetest.OrderOf(id)}, id)
 		if err != nil || counter(o) != "1" || o.Loaded[id] == nil || seen[event] != 1 {
 			lost++
-			l.t.Errorf("%s was acknowledged; its revision is %q, its event stands in the stream %d times; %v",
+			l.t.Errorf("%s was acknowledged; its revision is %q, its event is in the stream %d times; %v",
 				id, o.Revision, seen[event], err)
 		}
 		if order, found, err := fresh.FindOrder(ctx, id); !found || order != storetest.OrderOf(id) || err != nil {

@@ -10,8 +10,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestFilteredPageIsBounded: a request without a match ends, and the next one continues behind the entries
-// that it examined.
+// TestFilteredPageIsBounded: a request without a match examines a bounded number of entries, and the next one continues
+// after them.
 func TestFilteredPageIsBounded(t *testing.T) {
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	o := options

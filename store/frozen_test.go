@@ -23,13 +23,13 @@ func TestCallsEndWhileRedisIsFrozen(t *testing.T) {
 	server.Freeze()
 	t.Cleanup(server.Thaw)
 	ended := make(chan string)
-	asked := 0
+	called := 0
 	for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
-		for name, ask := range calls(s) {
-			asked++
+		for name, call := range calls(s) {
+			called++
 			go func() {
 				var e *payment.Error
-				if err := ask(context.WithoutCancel(t.Context())); !errors.As(err, &e) ||
+				if err := call(context.WithoutCancel(t.Context())); !errors.As(err, &e) ||
 					e.Code != payment.CodeStoreUnavailable {
 					t.Errorf("%s: got %v", name, err)
 				}
@@ -37,7 +37,7 @@ func TestCallsEndWhileRedisIsFrozen(t *testing.T) {
 			}()
 		}
 	}
-	for range asked {
+	for range called {
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):

@@ -14,12 +14,12 @@ import (
 	"kasse/store/storetest"
 )
 
-// backend reads the streams in the way that docs/events.md documents.
-type backend struct {
+// consumer is a consumer of a group, and reads the streams as docs/events.md describes.
+type consumer struct {
 	t      *testing.T
 	client redis.UniversalClient
 	name   string
-	got    []string // event ids, as they came
+	got    []string // event ids, in the order of their handling
 }
 
 const group = "shop"
@@ -31,49 +31,49 @@ func streams() (names []string) {
 	return names
 }
 
-// join makes the group, once for all consumers.
-func (b *backend) join() {
-	b.t.Helper()
+// join creates the group, unless another consumer has.
+func (c *consumer) join() {
+	c.t.Helper()
 	for _, stream := range streams() {
-		err := b.client.XGroupCreateMkStream(b.t.Context(), stream, group, "0").Err()
+		err := c.client.XGroupCreateMkStream(c.t.Context(), stream, group, "0").Err()
 		if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
-			b.t.Fatal(err)
+			c.t.Fatal(err)
 		}
 	}
 }
 
-// read reads a number of new events of all partitions, and acknowledges those that it handled.
-func (b *backend) read(count int64, handles bool) (took int) {
-	b.t.Helper()
+// read reads up to count new events of each partition. If it handles them, it acknowledges them.
+func (c *consumer) read(count int64, handles bool) (events int) {
+	c.t.Helper()
 	names := streams()
 	ids := slices.Repeat([]string{">"}, len(names))
-	replies, err := b.client.XReadGroup(b.t.Context(), &redis.XReadGroupArgs{
-		Group: group, Consumer: b.name, Streams: append(names, ids...), Count: count, Block: -1,
+	replies, err := c.client.XReadGroup(c.t.Context(), &redis.XReadGroupArgs{
+		Group: group, Consumer: c.name, Streams: append(names, ids...), Count: count, Block: -1,
 	}).Result()
 	if err != nil && err != redis.Nil { //nolint:errorlint // as go-redis documents it
-		b.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	for _, reply := range replies {
-		took += len(reply.Messages)
+		events += len(reply.Messages)
 		if handles {
-			b.handle(reply.Stream, reply.Messages)
+			c.handle(reply.Stream, reply.Messages)
 		}
 	}
-	return took
+	return events
 }
 
-// takeOver claims another consumer's unacknowledged events.
-func (b *backend) takeOver(idle time.Duration) {
-	b.t.Helper()
+// takeOver claims and handles the unacknowledged events of other consumers.
+func (c *consumer) takeOver(idle time.Duration) {
+	c.t.Helper()
 	for _, stream := range streams() {
 		for start := "0-0"; ; {
-			messages, next, err := b.client.XAutoClaim(b.t.Context(), &redis.XAutoClaimArgs{
-				Stream: stream, Group: group, Consumer: b.name, MinIdle: idle, Start: start, Count: 10,
+			messages, next, err := c.client.XAutoClaim(c.t.Context(), &redis.XAutoClaimArgs{
+				Stream: stream, Group: group, Consumer: c.name, MinIdle: idle, Start: start, Count: 10,
 			}).Result()
 			if err != nil {
-				b.t.Fatal(err)
+				c.t.Fatal(err)
 			}
-			b.handle(stream, messages)
+			c.handle(stream, messages)
 			if start = next; next == "0-0" {
 				break
 			}
@@ -81,22 +81,22 @@ func (b *backend) takeOver(idle time.Duration) {
 	}
 }
 
-func (b *backend) handle(stream string, messages []redis.XMessage) {
-	b.t.Helper()
+func (c *consumer) handle(stream string, messages []redis.XMessage) {
+	c.t.Helper()
 	for _, m := range messages {
 		if m.Values["type"] == nil || m.Values["data"] == nil {
-			b.t.Errorf("%s has %v", m.ID, m.Values)
+			c.t.Errorf("%s has %v", m.ID, m.Values)
 		}
-		b.got = append(b.got, m.Values["id"].(string))
-		if err := b.client.XAck(b.t.Context(), stream, group, m.ID).Err(); err != nil {
-			b.t.Fatal(err)
+		c.got = append(c.got, m.Values["id"].(string))
+		if err := c.client.XAck(c.t.Context(), stream, group, m.ID).Err(); err != nil {
+			c.t.Fatal(err)
 		}
 	}
 }
 
-// TestConsumerGroupReadsTheStreams is the documented way round the feed: two consumers share the
-// work, one dies with events in its hands, and the other takes them over. Every event is handled
-// once.
+// TestConsumerGroupReadsTheStreams: a consumer group can read the streams instead of the feed, as documented. Two
+// consumers share the work, one dies with unacknowledged events, and the other takes them over. Every event is
+// handled once.
 func TestConsumerGroupReadsTheStreams(t *testing.T) {
 	client := connect(t, storetest.RedisServer(t))
 	s := store.New(client, options)
@@ -105,17 +105,17 @@ func TestConsumerGroupReadsTheStreams(t *testing.T) {
 	for i := range 300 {
 		want = append(want, putEvent(t, s, payment.ID(fmt.Sprintf("pi_%d", i%60))))
 	}
-	first, second := &backend{t: t, client: client, name: "first"}, &backend{t: t, client: client, name: "second"}
+	first, second := &consumer{t: t, client: client, name: "first"}, &consumer{t: t, client: client, name: "second"}
 	first.join()
 	second.join()
 	first.read(5, true)
 	if first.read(3, false) == 0 {
-		t.Fatal("nothing was taken along")
+		t.Fatal("the first read no events before it died")
 	}
 	for second.read(7, true) > 0 {
 	}
 	if len(first.got)+len(second.got) >= len(want) {
-		t.Fatal("the first died with nothing in its hands")
+		t.Fatal("the first died without unacknowledged events")
 	}
 	second.takeOver(0)
 	got := slices.Concat(first.got, second.got)

@@ -39,7 +39,7 @@ func BenchmarkIndexMemory(b *testing.B) {
 
 func listedAt(i int) int64 { return 1_764_288_000_000 + int64(i)*997 }
 
-// indexMemory saves orders and returns their memory in Redis.
+// indexMemory saves orders and returns their memory in Redis, in bytes.
 func indexMemory(b *testing.B, orders int, place func(i int) (payment.Listing, bool)) int64 {
 	b.Helper()
 	ctx, client := b.Context(), connect(b, storetest.RedisServer(b))
@@ -80,6 +80,6 @@ func usedMemory(ctx context.Context, b *testing.B, client redis.UniversalClient)
 			return bytes
 		}
 	}
-	b.Fatal("INFO does not say what is used")
+	b.Fatal("INFO has no used_memory")
 	return 0
 }

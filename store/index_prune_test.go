@@ -32,7 +32,7 @@ const (
 	pruneKey     = "kasse:{p0}:prune"
 )
 
-// pruned is a Redis with an index of many orders in one partition, and two replicas that prune it in turns.
+// pruned is a Redis with an index of many orders in one partition, and two replicas that prune it by turns.
 type pruned struct {
 	client   redis.UniversalClient
 	replicas [2]*store.Store
@@ -73,7 +73,7 @@ func newPruned(t *testing.T) *pruned {
 // prunedAt is when the n-th order was created, in Unix milliseconds.
 func prunedAt(n int) int64 { return 1_764_288_000_000 + int64(n)*1_000 }
 
-// pass makes a whole pass, and returns its first step, how many steps it took, and how many orders it removed.
+// pass runs a whole pass, and returns its first step, how many steps it took, and how many orders it removed.
 func (p *pruned) pass(t *testing.T) (first payment.PruneStep, steps, gone int) {
 	t.Helper()
 	for ; steps <= 3*pruneBuckets; steps++ {
@@ -90,13 +90,13 @@ func (p *pruned) pass(t *testing.T) (first payment.PruneStep, steps, gone int) {
 	return first, steps, gone
 }
 
-// begun moves the beginning of the last pass.
-func (p *pruned) begun(t *testing.T, by time.Duration) {
+// shiftBegin moves the beginning of the last pass.
+func (p *pruned) shiftBegin(t *testing.T, by time.Duration) {
 	t.Helper()
 	must(t, p.client.HIncrBy(t.Context(), pruneKey, "began", by.Milliseconds()).Err())
 }
 
-// TestPruneIsSpreadAndShared: a pass takes small steps that are spread over hours, all replicas make the same one, and
+// TestPruneIsSpreadAndShared: a pass takes small steps that are spread over hours, all replicas share one pass, and
 // a replica that starts after it has nothing to do.
 func TestPruneIsSpreadAndShared(t *testing.T) {
 	p := newPruned(t)
@@ -116,51 +116,51 @@ func TestPruneIsSpreadAndShared(t *testing.T) {
 		}
 	}
 	if did := commandCounts(t, p.client); did["zrange"] != 0 || did["exists"] != 0 || did["evalsha"] != 2 {
-		t.Errorf("after the pass two calls did %v", did)
+		t.Errorf("after the pass two calls ran the commands %v", did)
 	}
 }
 
-// TestPruneAsksForFewOrders: a pass without an expired order asks one question for each bucket of one index. One with
-// an expired order looks into the other index for orders of that time only.
-func TestPruneAsksForFewOrders(t *testing.T) {
+// TestPruneChecksFewOrders: a pass without an expired order sends few commands for each bucket of one index. A pass
+// with an expired order checks in the other index only orders that were created at the same time.
+func TestPruneChecksFewOrders(t *testing.T) {
 	p := newPruned(t)
 	p.pass(t)
 	for _, c := range []struct {
-		name         string
-		expired      int
-		steps, asked int
+		name          string
+		expired       int
+		steps, checks int // checks: EXISTS commands, at most
 	}{
 		{"none expired", 0, pruneBuckets, 2 * pruneBuckets},
 		{"three expired", 3, 2 * pruneBuckets, 3*pruneBuckets + 3*129},
 	} {
-		p.begun(t, -6*time.Hour)
+		p.shiftBegin(t, -6*time.Hour)
 		for i := range c.expired {
 			must(t, p.client.Del(t.Context(), fmt.Sprintf("kasse:{p0}:order:o%06d", 40*128+i)).Err())
 		}
 		must(t, p.client.ConfigResetStat(t.Context()).Err())
 		_, steps, gone := p.pass(t)
 		did := commandCounts(t, p.client)
-		if steps != c.steps || gone != c.expired || did["exists"] > c.asked || did["zrem"] != 2*c.expired {
-			t.Errorf("%s: %d steps, %d removed, %d times EXISTS, %d times ZREM: want %d, %d, at most %d, %d", c.name,
-				steps, gone, did["exists"], did["zrem"], c.steps, c.expired, c.asked, 2*c.expired)
+		if steps != c.steps || gone != c.expired || did["exists"] > c.checks || did["zrem"] != 2*c.expired {
+			t.Errorf("%s: %d steps, %d removed, %d EXISTS, %d ZREM: want %d, %d, at most %d, %d", c.name,
+				steps, gone, did["exists"], did["zrem"], c.steps, c.expired, c.checks, 2*c.expired)
 		}
 	}
 }
 
-// TestPruneSurvivesTheClock: a pass whose beginning is in the future, since Redis's clock went back, does not wait for
-// it.
-func TestPruneSurvivesTheClock(t *testing.T) {
+// TestPruneAfterClockStepBack: after Redis's clock has gone back, the beginning of a pass is in the future. No step
+// waits for that moment.
+func TestPruneAfterClockStepBack(t *testing.T) {
 	p := newPruned(t)
 	first, err := p.replicas[0].PruneIndex(t.Context())
 	must(t, err)
-	p.begun(t, 48*time.Hour)
+	p.shiftBegin(t, 48*time.Hour)
 	second, err := p.replicas[1].PruneIndex(t.Context())
 	must(t, err)
 	if second.Left != first.Left-1 || second.Wait > time.Hour {
-		t.Errorf("a pass under way went on from %+v to %+v", first, second)
+		t.Errorf("the pass continued from %+v to %+v", first, second)
 	}
 	p.pass(t)
-	p.begun(t, 48*time.Hour)
+	p.shiftBegin(t, 48*time.Hour)
 	if _, steps, _ := p.pass(t); steps != pruneBuckets {
 		t.Errorf("the next pass took %d steps for %d buckets", steps, pruneBuckets)
 	}

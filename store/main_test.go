@@ -7,7 +7,7 @@ import (
 	"kasse/store"
 )
 
-// TestMain silences go-redis: these tests take Redis away from it all the time.
+// TestMain discards the log of go-redis, since these tests often stop its Redis.
 func TestMain(m *testing.M) {
 	store.LogTo(slog.New(slog.DiscardHandler))
 	m.Run()

@@ -18,10 +18,10 @@ import (
 	"kasse/test/wait"
 )
 
-// modes with several servers.
+// modes are those with several servers.
 var modes = []string{"cluster", "sentinel"}
 
-// processOn is a store as a process has it, with both optimizations, and listening.
+// processOn returns a store as in production: with both optimizations, and listening for hints.
 func processOn(t *testing.T, mode, url string) *store.Store {
 	t.Helper()
 	o := options
@@ -32,7 +32,7 @@ func processOn(t *testing.T, mode, url string) *store.Store {
 	return s
 }
 
-// paymentsOf returns payments whose order and pointer lie in partitions that hold reports.
+// paymentsOf returns payments whose order and pointer are in partitions for which holds is true.
 func paymentsOf(t *testing.T, count int, holds func(partition int) bool) (ids []payment.ID) {
 	t.Helper()
 	for n := range 10_000 {
@@ -43,7 +43,7 @@ func paymentsOf(t *testing.T, count int, holds func(partition int) bool) (ids []
 			}
 		}
 	}
-	t.Fatalf("only %d payments lie there", len(ids))
+	t.Fatalf("only %d payments were found", len(ids))
 	return nil
 }
 
@@ -70,7 +70,7 @@ func viewKept(t *testing.T, s *store.Store, id payment.ID) {
 	})
 }
 
-// staleAfter is how long after a change was acknowledged a view of before may be served.
+// staleAfter is how long an older view may be served after a change was acknowledged.
 const staleAfter = 1500 * time.Millisecond
 
 // change is an acknowledged change of a payment.
@@ -92,38 +92,39 @@ func changed(t *testing.T, s *store.Store, id payment.ID) (c change) {
 	return c
 }
 
-// neverStale fails the test if a read shows less than the change later than it may, and ends once the view is served
-// from memory again.
+// neverStale reads until the changed view is served from memory. It fails the test if an older view is served more
+// than staleAfter after the change was acknowledged.
 func neverStale(t *testing.T, s *store.Store, id payment.ID, c change) {
 	t.Helper()
 	wait.UntilTrue(t, "the change to be served from memory", func() bool {
 		began, before := time.Now(), s.CacheStats().Hits
 		v, err := s.LoadView(t.Context(), id)
 		if err == nil && v.Version < c.version && began.Sub(c.at) > staleAfter {
-			t.Errorf("version %d was shown %s after %d was acknowledged", v.Version, began.Sub(c.at), c.version)
+			t.Errorf("version %d was served %s after version %d was acknowledged",
+				v.Version, began.Sub(c.at), c.version)
 		}
 		return err == nil && v.Version == c.version && s.CacheStats().Hits > before
 	})
 }
 
-// TestViewsFollowTheMaster: a view that is kept is not served any more once another master has changed it: after a
-// failover of a master that died, and of one that froze and comes back.
+// TestViewsFollowTheMaster: after a failover, a kept view is no longer served once the new master has changed it. The
+// old master has died, or was frozen and continues later.
 func TestViewsFollowTheMaster(t *testing.T) {
 	replace := map[string]func(storetest.Masters) (after func()){
 		"killed": func(m storetest.Masters) func() { m.KillMaster(); return func() {} },
 		"frozen": func(m storetest.Masters) func() { m.FreezeMaster(); return m.ThawMaster },
 	}
 	for _, mode := range modes {
-		for how, do := range replace {
-			t.Run(mode+", "+how, func(t *testing.T) {
+		for name, failOver := range replace {
+			t.Run(mode+", "+name, func(t *testing.T) {
 				t.Parallel()
 				servers := storetest.NewMasters(t, mode)
 				id := paymentOf(t, servers)
 				one := processOn(t, mode, servers.URL())
-				other := store.New(connectTo(t, mode, servers.URL()), waiting(1)) // what it wrote outlives the master
+				other := store.New(connectTo(t, mode, servers.URL()), waiting(1)) // its writes survive the failover
 				changed(t, other, id)
 				viewKept(t, one, id)
-				after := do(servers)
+				after := failOver(servers)
 				neverStale(t, one, id, changed(t, other, id))
 				after()
 				for range 3 {
@@ -134,8 +135,7 @@ func TestViewsFollowTheMaster(t *testing.T) {
 	}
 }
 
-// TestViewsFollowTheSlot: a view that is kept is not served any more once its slot has moved and another master has
-// changed it.
+// TestViewsFollowTheSlot: after its slot has moved, a kept view is no longer served once the new master has changed it.
 func TestViewsFollowTheSlot(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t, 2, 0)
@@ -150,7 +150,8 @@ func TestViewsFollowTheSlot(t *testing.T) {
 	}
 }
 
-// TestViewsEndWithTheirConnection: where the connections are cut on which changes are reported, a view is read again.
+// TestViewsEndWithTheirConnection: a kept view is read again after the connections were cut on which changes are
+// reported.
 func TestViewsEndWithTheirConnection(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {
@@ -173,13 +174,13 @@ func TestViewsEndWithTheirConnection(t *testing.T) {
 	}
 }
 
-// TestOnlyTheDeadMastersPartitionsWait: while one master of a cluster is frozen, and when it was killed, calls about
-// its partitions have no answer or an error, and all others succeed.
+// TestOnlyTheDeadMastersPartitionsWait: while one master of a cluster is frozen or dead, calls about its partitions
+// wait or fail, and all others succeed.
 func TestOnlyTheDeadMastersPartitionsWait(t *testing.T) {
-	for how, strike := range map[string]func(*storetest.Server){
+	for name, stop := range map[string]func(*storetest.Server){
 		"killed": (*storetest.Server).Kill, "frozen": (*storetest.Server).Freeze,
 	} {
-		t.Run(how, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cluster := storetest.NewCluster(t, 3, 0, "--cluster-require-full-coverage", "no")
 			s := processOn(t, "cluster", cluster.URL())
@@ -189,17 +190,17 @@ func TestOnlyTheDeadMastersPartitionsWait(t *testing.T) {
 			for _, id := range slices.Concat(dead, alive) {
 				mustWrite(t, s, id)
 			}
-			strike(cluster.Nodes()[0])
-			ctx, stop := context.WithCancel(t.Context())
+			stop(cluster.Nodes()[0])
+			ctx, cancel := context.WithCancel(t.Context())
 			var all sync.WaitGroup
 			defer all.Wait()
-			defer stop()
+			defer cancel()
 			var refused atomic.Int64
-			for n := range 8 * len(dead) { // as many at once as a pool has connections, and more
+			for n := range 8 * len(dead) { // more at once than a pool has connections
 				all.Go(func() {
 					for ctx.Err() == nil {
 						if _, _, err := write(ctx, s, dead[n%len(dead)]); err == nil {
-							t.Error("a master that is away took a write")
+							t.Error("an unreachable master accepted a write")
 						}
 						refused.Add(1)
 					}
@@ -208,7 +209,7 @@ func TestOnlyTheDeadMastersPartitionsWait(t *testing.T) {
 			for round := 0; round < 20 || refused.Load() == 0; round++ {
 				for _, id := range alive {
 					_, c := mustWrite(t, s, id)
-					if v := shows(t, s, id); v != c.Views[0].Version {
+					if v := shownVersion(t, s, id); v != c.Views[0].Version {
 						t.Errorf("%s is shown with version %d, and was written with %d", id, v, c.Views[0].Version)
 					}
 				}
@@ -217,14 +218,14 @@ func TestOnlyTheDeadMastersPartitionsWait(t *testing.T) {
 	}
 }
 
-// TestPipelineOfOneMaster: commands to a cluster go in pipelines, each is observed once, and one that comes back with
-// MOVED is sent on.
+// TestPipelineOfOneMaster: commands to a cluster are sent in pipelines. Each is observed once, also if the reply is
+// MOVED and it is sent to another master.
 func TestPipelineOfOneMaster(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t, 2, 0)
-	h := &exchanges{}
+	log := &commandLog{}
 	o := options
-	o.AutoPipeline, o.Observer, o.Readers = true, h, readers(t, "cluster", cluster.URL(), false)
+	o.AutoPipeline, o.Observer, o.Readers = true, log, readers(t, "cluster", cluster.URL(), false)
 	s := store.New(connectTo(t, "cluster", cluster.URL()), o)
 	must(t, s.Mark(t.Context(), store.Identity{Service: "kasse"}))
 	id := paymentOf(t, cluster)
@@ -233,7 +234,7 @@ func TestPipelineOfOneMaster(t *testing.T) {
 	must(t, err)
 	moveSlots(cluster, id)
 	for _, command := range []string{"hmget", "evalsha"} {
-		before := h.count(command)
+		before := log.count(command)
 		switch command {
 		case "hmget":
 			_, err = s.LoadView(t.Context(), id)
@@ -241,7 +242,7 @@ func TestPipelineOfOneMaster(t *testing.T) {
 			_, _, err = s.LoadOrder(t.Context(), payment.Ref{Order: storetest.OrderOf(id)}, id)
 		}
 		must(t, err)
-		if got := h.count(command) - before; got != 1 {
+		if got := log.count(command) - before; got != 1 {
 			t.Errorf("%s was observed %d times", command, got)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// entriesRead counts the stream entries that a client was sent.
+// entriesRead is a hook that counts the stream entries a client has received.
 type entriesRead struct{ atomic.Int64 }
 
 func (c *entriesRead) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -33,8 +33,8 @@ func (c *entriesRead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// TestOrderEventsAreReadWhereTheyAre: an order's events are found without the events that other orders have appended
-// before and since. If an event is not near its version, the whole stream is read.
+// TestOrderEventsAreReadWhereTheyAre: an order's events are read without the events that other orders have appended
+// before and after them. If an event is far from the time of its version, the whole stream is read.
 func TestOrderEventsAreReadWhereTheyAre(t *testing.T) {
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	o := options

@@ -16,73 +16,75 @@ import (
 	"kasse/store/storetest"
 )
 
-// lines is a proxy of a server that notes what each connection is used for.
-type lines struct {
+// usageProxy is a proxy of a server that records what each connection is used for.
+type usageProxy struct {
 	server string
 
 	mu  sync.Mutex
-	all []*line
+	all []*usage
 }
 
-// line is one connection.
-type line struct{ polled, wrote bool }
+// usage is what one connection is used for.
+type usage struct{ polled, wrote bool }
 
-// newLines returns the lines to a server, and their URL. They end with the test.
-func newLines(t *testing.T, url string) (*lines, string) {
+// newUsageProxy returns a proxy of a server, and its URL. It ends with the test.
+func newUsageProxy(t *testing.T, url string) (*usageProxy, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	l := &lines{server: strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0")}
+	p := &usageProxy{server: strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0")}
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go l.serve(conn)
+			go p.serve(conn)
 		}
 	}()
-	return l, "redis://" + listener.Addr().String() + "/0"
+	return p, "redis://" + listener.Addr().String() + "/0"
 }
 
-func (l *lines) serve(client net.Conn) {
+func (p *usageProxy) serve(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", l.server)
+	server, err := net.Dial("tcp", p.server)
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	one := &line{}
-	l.mu.Lock()
-	l.all = append(l.all, one)
-	l.mu.Unlock()
+	one := &usage{}
+	p.mu.Lock()
+	p.all = append(p.all, one)
+	p.mu.Unlock()
 	go func() {
 		defer server.Close()
-		_, _ = io.Copy(watching{server, func(sent []byte) { l.note(one, bytes.ToLower(sent)) }}, client)
+		_, _ = io.Copy(watching{server, func(sent []byte) { p.classify(one, bytes.ToLower(sent)) }}, client)
 	}()
 	_, _ = io.Copy(client, server)
 }
 
-// note classifies a command: views, histories and the feed, or scripts that write, with their reads.
-func (l *lines) note(one *line, sent []byte) {
+// classify records which commands were sent: reads of views, histories and the feed, or scripts that write with the
+// reads that belong to them.
+func (p *usageProxy) classify(one *usage, sent []byte) {
 	has := func(text string) bool { return bytes.Contains(sent, []byte(text)) }
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// The last is text of load_events.lua, which is sent whole.
 	polls := []string{"\r\nhmget\r\n", "\r\nhget\r\n", "\r\nget\r\n", "reads one partition's"}
 	one.polled = one.polled || slices.ContainsFunc(polls, has)
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }
 
-// TestPollsHaveTheirOwnConnections: pages and backends poll on connections without writes, even if pools of
-// two would soon be shared.
+// TestPollsHaveTheirOwnConnections: pages and backends poll on connections on which nothing is written. The pools
+// have two connections, so that a shared one would soon be found.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
 	for name, test := range optimizations {
 		t.Run(name, func(t *testing.T) {
-			l, url := newLines(t, server)
+			p, url := newUsageProxy(t, server)
 			o := options
 			o.AutoPipeline = test.pipelined
 			o.Readers = readers(t, "single", url+"?pool_size=2", test.keep)
@@ -93,20 +95,16 @@ func TestPollsHaveTheirOwnConnections(t *testing.T) {
 			for n := range 20 {
 				id := payment.ID(fmt.Sprintf("pi_%s_%d", name, n))
 				mustWrite(t, s, id)
-				if err := s.DropRead(
-					t.Context(), id,
-				); err != nil { // in a pipeline, which go-redis sends on other connections
-					t.Fatal(err)
-				}
+				must(t, s.DropRead(t.Context(), id)) // a pipeline: go-redis has other connections for these
 				poll(t, s, id)
 			}
-			l.mu.Lock()
-			defer l.mu.Unlock()
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			polled, wrote := 0, 0
-			for _, one := range l.all {
+			for _, one := range p.all {
 				switch {
 				case one.polled && one.wrote:
-					t.Error("a connection was polled and written on")
+					t.Error("a connection was used for polls and writes")
 				case one.polled:
 					polled++
 				case one.wrote:
@@ -114,7 +112,7 @@ func TestPollsHaveTheirOwnConnections(t *testing.T) {
 				}
 			}
 			if polled == 0 || wrote == 0 {
-				t.Errorf("%d connections were polled on, and %d written", polled, wrote)
+				t.Errorf("%d connections were used for polls, and %d for writes", polled, wrote)
 			}
 		})
 	}

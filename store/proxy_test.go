@@ -21,16 +21,16 @@ import (
 	"kasse/test/wait"
 )
 
-// proxy forwards to a server and can swallow the reply to a script: the server has run it, and the
-// client sees its connection end.
+// proxy forwards to a server and can drop the reply to a script: the server has run the script, and the
+// client's connection is closed.
 type proxy struct {
-	server   string
-	swallow  atomic.Bool  // the reply to the next script
-	after    atomic.Value // func(): called once, after a reply was swallowed and before the connection ends
-	swallows atomic.Int32
+	server  string
+	drop    atomic.Bool  // the reply to the next script
+	after   atomic.Value // func(): called once, after a reply was dropped and before the connection is closed
+	dropped atomic.Int32 // replies
 }
 
-// throughProxy returns a client that reaches the server by a proxy.
+// throughProxy returns a proxy of the server, and a client that is connected to it.
 func throughProxy(t testing.TB, url string) (*proxy, redis.UniversalClient) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -59,20 +59,20 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	var mute atomic.Bool
+	var dropping atomic.Bool
 	go func() {
 		defer server.Close()
 		_, _ = io.Copy(watching{server, func(sent []byte) {
-			if bytes.Contains(bytes.ToLower(sent), []byte("\r\neval")) && p.swallow.CompareAndSwap(true, false) {
-				mute.Store(true)
+			if bytes.Contains(bytes.ToLower(sent), []byte("\r\neval")) && p.drop.CompareAndSwap(true, false) {
+				dropping.Store(true)
 			}
 		}}, client)
 	}()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buffer)
-		if mute.Load() {
-			p.swallows.Add(1)
+		if dropping.Load() {
+			p.dropped.Add(1)
 			if after, is := p.after.Swap(func() {}).(func()); is {
 				after()
 			}
@@ -84,7 +84,7 @@ func (p *proxy) serve(client net.Conn) {
 	}
 }
 
-// watching passes written data to look before writing it.
+// watching is a writer that calls look with the data before it writes them.
 type watching struct {
 	io.Writer
 	look func([]byte)
@@ -99,22 +99,22 @@ func (w watching) Write(b []byte) (int, error) {
 type lostReplies struct {
 	*store.Store
 	proxy  *proxy
-	direct redis.UniversalClient // past the proxy
+	direct redis.UniversalClient // not through the proxy
 }
 
-// lose runs a write whose reply is lost once.
+// lose runs a write, and drops its first reply.
 func (l lostReplies) lose(t *testing.T, write func() error) error {
 	t.Helper()
-	before := l.proxy.swallows.Load()
-	l.proxy.swallow.Store(true)
+	before := l.proxy.dropped.Load()
+	l.proxy.drop.Store(true)
 	err := write()
-	if l.proxy.swallows.Load() != before+1 {
-		t.Fatalf("%d replies were lost, want 1", l.proxy.swallows.Load()-before)
+	if l.proxy.dropped.Load() != before+1 {
+		t.Fatalf("%d replies were lost, want 1", l.proxy.dropped.Load()-before)
 	}
 	return err
 }
 
-// length is the number of a stream's entries.
+// length returns the number of entries of a stream.
 func (l lostReplies) length(t *testing.T, key string) int64 {
 	t.Helper()
 	n, err := l.direct.XLen(t.Context(), key).Result()
@@ -124,27 +124,27 @@ func (l lostReplies) length(t *testing.T, key string) int64 {
 	return n
 }
 
-func (l lostReplies) wantRead(ctx context.Context, id payment.ID) error {
+func (l lostReplies) queueRead(ctx context.Context, id payment.ID) error {
 	_, err := l.QueueRead(ctx, id)
 	return err
 }
 
-// TestLostReply: writes whose reply is lost are repeated by go-redis.
+// TestLostReply: go-redis repeats a write whose reply was lost. The write takes effect once.
 func TestLostReply(t *testing.T) {
 	url := storetest.RedisServer(t)
 	p, client := throughProxy(t, url)
 	l := lostReplies{Store: store.New(client, options), proxy: p, direct: connect(t, url)}
 	t.Run("of a mark", l.ofMark)
-	// Redis knows the scripts from here on, so that the lost reply is one to a write.
+	// From here on Redis has the scripts, so that the dropped reply is that of a write and not a NOSCRIPT error.
 	mustWrite(t, l.Store, "pi_0")
 	must(t, l.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_0"}, nil))
-	must(t, l.wantRead(t.Context(), "pi_0"))
+	must(t, l.queueRead(t.Context(), "pi_0"))
 	t.Run("of an order", l.ofOrder)
 	t.Run("of an order that another process wrote next", l.ofOrderWithConflict)
 	t.Run("of a pointer", l.ofPointer)
-	t.Run("of a wanted read", l.ofWantedRead)
+	t.Run("of a queued read", l.ofQueuedRead)
 	t.Run("of a quarantined event", l.ofQuarantinedEvent)
-	t.Run("of reads that were taken", l.ofTakenReads)
+	t.Run("of claimed reads", l.ofClaimedReads)
 }
 
 func (l lostReplies) ofMark(t *testing.T) {
@@ -169,7 +169,7 @@ func (l lostReplies) ofOrder(t *testing.T) {
 		var saved payment.Saved
 		err = l.lose(t, func() (err error) { saved, err = l.SaveOrder(ctx, o, c); return err })
 		if err != nil || !saved.Written || counter(saved.Order) != strconv.Itoa(round+1) || saved.Now.Before(now) {
-			t.Errorf("got %+v, %v: one's own revision means that the reply was lost", saved, err)
+			t.Errorf("got %+v, %v: the stored revision is that of this write, so it was saved", saved, err)
 		}
 		stored, _, err := l.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
 		if err != nil || stored.Revision != saved.Order.Revision || len(stored.Loaded["pi_1"].History) != round+1 {
@@ -206,13 +206,13 @@ func (l lostReplies) ofPointer(t *testing.T) {
 	err := l.lose(t, func() error { return l.SavePointer(ctx, "pi_3", "o_3", time.Now().Add(time.Hour)) })
 	order, found, findErr := l.FindOrder(ctx, "pi_3")
 	if err != nil || !found || order != "o_3" || findErr != nil {
-		t.Errorf("got %v; it leads to %q, found %t, %v", err, order, found, findErr)
+		t.Errorf("got %v; the pointer leads to %q, found %t, %v", err, order, found, findErr)
 	}
 }
 
-func (l lostReplies) ofWantedRead(t *testing.T) {
+func (l lostReplies) ofQueuedRead(t *testing.T) {
 	ctx := t.Context()
-	must(t, l.lose(t, func() error { return l.wantRead(ctx, "pi_3") }))
+	must(t, l.lose(t, func() error { return l.queueRead(ctx, "pi_3") }))
 	reads := fmt.Sprintf("kasse:{p%d}:reads", storetest.Partition("pi_3"))
 	if n := l.direct.ZCard(ctx, reads).Val(); n != 1 {
 		t.Errorf("%d reads, want 1", n)
@@ -231,9 +231,9 @@ func (l lostReplies) ofQuarantinedEvent(t *testing.T) {
 	}
 }
 
-func (l lostReplies) ofTakenReads(t *testing.T) {
+func (l lostReplies) ofClaimedReads(t *testing.T) {
 	ctx := t.Context()
-	must(t, l.wantRead(ctx, "pi_read"))
+	must(t, l.queueRead(ctx, "pi_read"))
 	err := l.lose(t, func() error {
 		ids, err := l.ClaimReads(ctx, 10, 3*time.Second)
 		if len(ids) > 0 {
@@ -244,7 +244,7 @@ func (l lostReplies) ofTakenReads(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	wait.UntilTrue(t, "the read to come back", func() bool {
+	wait.UntilTrue(t, "the claimed read to be due again", func() bool {
 		ids, err := l.ClaimReads(ctx, 10, time.Minute)
 		return err == nil && len(ids) == 1
 	})

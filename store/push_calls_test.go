@@ -6,8 +6,8 @@ import (
 	"kasse/service/push"
 )
 
-// TestCallsOfAPartitionAreJoined: the claims of many endpoints are a few calls for each partition, and the results that
-// they record are before them.
+// TestCallsOfAPartitionAreJoined: the claims of many endpoints become a few calls for each partition. The calls that
+// record results come first.
 func TestCallsOfAPartitionAreJoined(t *testing.T) {
 	s := &Store{Options: Options{Partitions: 4}}
 	var groups []*callGroup
@@ -30,7 +30,7 @@ func TestCallsOfAPartitionAreJoined(t *testing.T) {
 			t.Errorf("call %d: %+v", i, c)
 		}
 		if first := s.pushPartition(c.partition).events(); c.keys[0] != first {
-			t.Errorf("call %d is about %s, want %s", i, c.keys[0], first)
+			t.Errorf("call %d has the stream %s, want %s", i, c.keys[0], first)
 		}
 	}
 }

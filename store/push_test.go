@@ -12,9 +12,9 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestTrimmedInHand: the entries of claimed deliveries are trimmed while their owner is dead. Redis then
-// knows only their ids. miniredis drops them, so this test is not part of the suite.
-func TestTrimmedInHand(t *testing.T) {
+// TestClaimedDeliveriesAreTrimmed: the entries of claimed deliveries are trimmed while their owner is dead. Redis keeps
+// only the ids of such deliveries. miniredis drops those too, so this test is not part of the suite.
+func TestClaimedDeliveriesAreTrimmed(t *testing.T) {
 	client := connect(t, storetest.RedisServer(t))
 	s := store.New(client, store.Options{Partitions: 1, Retention: time.Hour, EventRetention: time.Hour})
 	if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
@@ -37,16 +37,16 @@ func TestTrimmedInHand(t *testing.T) {
 		putEvent(t, s, "pi_1")
 	}
 	if work := claim("dead", 0); len(work.Deliveries) != 3 {
-		t.Fatalf("took %d", len(work.Deliveries))
+		t.Fatalf("%d deliveries were claimed, want 3", len(work.Deliveries))
 	}
 	if err := client.XTrimMinID(t.Context(), "kasse:{p0}:events", "99999999999999").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if work := claim("alive", time.Hour); work.Lost != 3 || len(work.Deliveries) != 0 {
-		t.Errorf("lost %d, got %d", work.Lost, len(work.Deliveries))
+		t.Errorf("%d deliveries are lost and %d claimed, want 3 and 0", work.Lost, len(work.Deliveries))
 	}
 	if work := claim("alive", time.Hour); work.Lost != 0 {
-		t.Errorf("%d are counted twice", work.Lost)
+		t.Errorf("%d lost deliveries are counted twice", work.Lost)
 	}
 	standing, err := s.LoadPushes(t.Context(), "e")
 	if err != nil || standing.Pending != 0 {
@@ -54,12 +54,12 @@ func TestTrimmedInHand(t *testing.T) {
 	}
 	want := putEvent(t, s, "pi_1")
 	if work := claim("alive", time.Hour); len(work.Deliveries) != 1 || work.Deliveries[0].Event.ID != want {
-		t.Errorf("after that: %+v", work)
+		t.Errorf("after a new event: got %+v", work)
 	}
 }
 
-// TestEndpointsShareCalls: many endpoints claim and finish at the same moment, in calls of Redis that they share. Each
-// gets all events in order. One that is not registered is registered, and one that is disabled gets nothing; neither
+// TestEndpointsShareCalls: many endpoints claim and finish at the same time, in shared calls to Redis. Each gets all
+// events in order. An endpoint that is not registered becomes so, and one that is disabled gets nothing. Neither
 // changes what the others get.
 func TestEndpointsShareCalls(t *testing.T) {
 	const endpoints, partitions, events = 40, 2, 30

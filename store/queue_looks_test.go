@@ -8,9 +8,10 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestQueuesAreAskedSeldom: a process with a subscription asks Redis about its queues after a hint, when a member is
-// due, and every few seconds. It finds members that it queued itself, that another process saved, and that had no hint.
-func TestQueuesAreAskedSeldom(t *testing.T) {
+// TestQueuesAreCheckedRarely: a process with a subscription checks a queue in Redis after a hint, when a member is due,
+// and every few seconds. It finds members that it has queued itself, that another process has saved, and that had no
+// hint.
+func TestQueuesAreCheckedRarely(t *testing.T) {
 	url := storetest.RedisServer(t)
 	worker, other := process(t, url), process(t, url)
 	client := connect(t, url)
@@ -21,21 +22,18 @@ func TestQueuesAreAskedSeldom(t *testing.T) {
 		}
 		return ids
 	}
-	looks := func() (count int64) { // commands that a look sends
+	asks := func() bool { // whether a claim sends commands
 		before := client.InfoMap(t.Context(), "commandstats").Item("Commandstats", "cmdstat_zrange")
 		take()
-		if client.InfoMap(t.Context(), "commandstats").Item("Commandstats", "cmdstat_zrange") != before {
-			count = 1
-		}
-		return count
+		return client.InfoMap(t.Context(), "commandstats").Item("Commandstats", "cmdstat_zrange") != before
 	}
-	await(t, "a look that asks nothing", func() bool { return looks() == 0 })
+	await(t, "a claim that sends no command", func() bool { return !asks() })
 
 	if _, err := worker.QueueRead(t.Context(), "pi_own"); err != nil {
 		t.Fatal(err)
 	}
 	if ids := take(); len(ids) != 1 || ids[0] != "pi_own" {
-		t.Errorf("its own: %v", ids)
+		t.Errorf("got %v, want the member that the process has queued itself", ids)
 	}
 
 	o, now, err := other.LoadOrder(t.Context(), payment.Ref{Order: "order-other"})
@@ -47,16 +45,16 @@ func TestQueuesAreAskedSeldom(t *testing.T) {
 	if _, err := other.SaveOrder(t.Context(), o, c); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "what another process saved", func() bool {
+	await(t, "the member that another process saved", func() bool {
 		ids := take()
 		return len(ids) == 1 && ids[0] == "pi_other"
 	})
 
-	if _, err := other.QueueRead(t.Context(), "pi_unheard"); err != nil { // there is no hint
+	if _, err := other.QueueRead(t.Context(), "pi_unhinted"); err != nil { // there is no hint
 		t.Fatal(err)
 	}
 	await(t, "a member without a hint", func() bool {
 		ids := take()
-		return len(ids) == 1 && ids[0] == "pi_unheard"
+		return len(ids) == 1 && ids[0] == "pi_unhinted"
 	})
 }

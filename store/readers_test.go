@@ -25,7 +25,7 @@ func readers(t testing.TB, mode, url string, keep bool) *store.Readers {
 	return r
 }
 
-// process is a store as a process has it: with a cache of its own, and listening.
+// process returns a store as in production: with a cache of its own, and listening for hints.
 func process(t *testing.T, url string) *store.Store {
 	t.Helper()
 	o := options
@@ -47,7 +47,8 @@ func listening(t testing.TB, s *store.Store) {
 	t.Cleanup(func() { cancel(); all.Wait() })
 }
 
-func shows(t *testing.T, s *store.Store, id payment.ID) int64 {
+// shownVersion returns the version of the view that the store shows.
+func shownVersion(t *testing.T, s *store.Store, id payment.ID) int64 {
 	t.Helper()
 	v, err := s.LoadView(t.Context(), id)
 	if err != nil {
@@ -58,12 +59,12 @@ func shows(t *testing.T, s *store.Store, id payment.ID) int64 {
 
 const cached payment.ID = "pi_cached"
 
-// awaitKept reads until the view is kept.
+// awaitKept reads the view until it is served from memory.
 func awaitKept(t *testing.T, s *store.Store) {
 	t.Helper()
 	await(t, "the view to be kept", func() bool {
 		before := s.CacheStats().Hits
-		shows(t, s, cached)
+		shownVersion(t, s, cached)
 		return s.CacheStats().Hits > before
 	})
 }
@@ -72,7 +73,7 @@ func await(t *testing.T, what string, met func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !met(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("in vain: " + what)
+			t.Fatal("timed out waiting for " + what)
 		}
 	}
 }
@@ -84,8 +85,8 @@ func next(t *testing.T, s *store.Store, id payment.ID) int64 {
 	return c.Views[0].Version
 }
 
-// TestCacheOfViews: the process that writes reads its own write at once; others are notified by
-// Redis; a view is dropped with the connection on which its changes are reported.
+// TestCacheOfViews: a process that writes reads its own write at once. Redis notifies the others. A view is
+// dropped when the connection ends on which Redis reports its changes.
 func TestCacheOfViews(t *testing.T) {
 	server := storetest.NewServer(t)
 	one, other := process(t, server.URL()), process(t, server.URL())
@@ -93,12 +94,12 @@ func TestCacheOfViews(t *testing.T) {
 	next(t, one, id)
 	for range 20 {
 		awaitKept(t, one)
-		if written := next(t, one, id); shows(t, one, id) != written {
-			t.Fatal("the writer reads what was before")
+		if written := next(t, one, id); shownVersion(t, one, id) != written {
+			t.Fatal("the writer reads an older view")
 		}
 		awaitKept(t, one)
 		written := next(t, other, id)
-		await(t, "the other's change", func() bool { return shows(t, one, id) == written })
+		await(t, "the change of another process", func() bool { return shownVersion(t, one, id) == written })
 	}
 
 	awaitKept(t, one)
@@ -109,19 +110,19 @@ func TestCacheOfViews(t *testing.T) {
 		}
 	}
 	written := next(t, store.New(client, options), id)
-	await(t, "a change while the connections were cut", func() bool { return shows(t, one, id) == written })
+	await(t, "a change while the connections were cut", func() bool { return shownVersion(t, one, id) == written })
 
 	awaitKept(t, one)
 	if err := client.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the loss of everything", func() bool {
+	await(t, "an error after all data were lost", func() bool {
 		_, err := one.LoadView(t.Context(), id)
 		return err != nil
 	})
 }
 
-// TestCacheWithoutTracking: where Redis refuses to report changes, no view is kept.
+// TestCacheWithoutTracking: if Redis refuses to report changes, no view is kept.
 func TestCacheWithoutTracking(t *testing.T) {
 	server := storetest.NewServer(t)
 	client := connect(t, server.URL())
@@ -131,7 +132,7 @@ func TestCacheWithoutTracking(t *testing.T) {
 	s := process(t, server.URL())
 	const id = "pi_untracked"
 	for range 50 {
-		if written := next(t, store.New(client, options), id); shows(t, s, id) != written {
+		if written := next(t, store.New(client, options), id); shownVersion(t, s, id) != written {
 			t.Fatal("an old view was served")
 		}
 	}
@@ -140,9 +141,9 @@ func TestCacheWithoutTracking(t *testing.T) {
 	}
 }
 
-// TestReadersUseUpNothing: all connections of readers are taken for good, and changes are written
-// all the same.
-func TestReadersUseUpNothing(t *testing.T) {
+// TestReadersDoNotBlockWrites: all connections of readers wait for a server that never answers, and
+// writes succeed.
+func TestReadersDoNotBlockWrites(t *testing.T) {
 	server := storetest.NewServer(t)
 	for name, test := range optimizations {
 		t.Run(name, func(t *testing.T) {
@@ -153,13 +154,13 @@ func TestReadersUseUpNothing(t *testing.T) {
 			if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 				t.Fatal(err)
 			}
-			ctx, hangUp := context.WithCancel(t.Context())
-			var storm sync.WaitGroup
+			ctx, stopReading := context.WithCancel(t.Context())
+			var reads sync.WaitGroup
 			var ended atomic.Int32
 			for n := range 500 {
-				storm.Go(func() {
+				reads.Go(func() {
 					defer ended.Add(1)
-					_, _ = s.LoadView(ctx, payment.ID(fmt.Sprint("pi_storm", n)))
+					_, _ = s.LoadView(ctx, payment.ID(fmt.Sprint("pi_read", n)))
 				})
 			}
 			for range 20 {
@@ -168,13 +169,13 @@ func TestReadersUseUpNothing(t *testing.T) {
 			if ended.Load() == 500 {
 				t.Error("no reader was waiting while it was written")
 			}
-			hangUp()
-			storm.Wait()
+			stopReading()
+			reads.Wait()
 		})
 	}
 }
 
-// mute returns the address of a server that takes connections and sends nothing.
+// mute returns the address of a server that accepts connections and sends nothing.
 func mute(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -182,7 +183,7 @@ func mute(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	var taken []net.Conn
+	var open []net.Conn
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -190,7 +191,7 @@ func mute(t *testing.T) string {
 				return
 			}
 			mu.Lock()
-			taken = append(taken, conn)
+			open = append(open, conn)
 			mu.Unlock()
 		}
 	}()
@@ -198,7 +199,7 @@ func mute(t *testing.T) string {
 		listener.Close()
 		mu.Lock()
 		defer mu.Unlock()
-		for _, conn := range taken {
+		for _, conn := range open {
 			conn.Close()
 		}
 	})

@@ -16,7 +16,8 @@ import (
 	"kasse/test/wait"
 )
 
-var refusalsCases = map[string]struct {
+// refusals are the cases in which a server refuses writes, with the error code of its reply.
+var refusals = map[string]struct {
 	reply  string
 	refuse func(t *testing.T) redis.UniversalClient
 }{
@@ -41,7 +42,7 @@ var refusalsCases = map[string]struct {
 			t.Fatal(err)
 		}
 		wait.UntilTrue(t, "the snapshot to fail", func() bool {
-			_ = client.BgSave(t.Context()) // it is on its way
+			_ = client.BgSave(t.Context()) // it fails later, if not now
 			text, err := client.Info(t.Context(), "persistence").Result()
 			return err == nil && strings.Contains(text, "rdb_last_bgsave_status:err")
 		})
@@ -65,7 +66,7 @@ var refusalsCases = map[string]struct {
 		client := set(t, connect(t, replica.URL()), "replica-serve-stale-data", "no")
 		master.Kill()
 		wait.UntilTrue(t, "the replica to notice", func() bool {
-			return client.Get(t.Context(), "any").Err() != redis.Nil //nolint:errorlint // it is compared so
+			return client.Get(t.Context(), "any").Err() != redis.Nil //nolint:errorlint // as go-redis documents it
 		})
 		return client
 	}},
@@ -81,10 +82,10 @@ var refusalsCases = map[string]struct {
 	}},
 }
 
-// TestRefusals: every refusal of a server is a temporary error without Redis's text.
+// TestRefusals: every refusal of a server becomes a temporary error. Its detail, which callers see, has nothing of
+// Redis's text.
 func TestRefusals(t *testing.T) {
-	tests := refusalsCases
-	for name, test := range tests {
+	for name, test := range refusals {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client := test.refuse(t)
@@ -95,8 +96,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// refused reports whether a write was refused in these words, and fails the test unless callers may
-// come again. A cluster takes its time to notice.
+// refused reports whether a write was refused with these words, and fails the test if an error is not
+// temporary. It may have to be called again: a cluster does not detect a failure at once.
 func refused(ctx context.Context, t *testing.T, s *store.Store, words string) bool {
 	t.Helper()
 	found := false

@@ -16,17 +16,18 @@ import (
 	"kasse/store/storetest"
 )
 
-// manyRetries is how many retries wait in one partition, beside those of the order in question.
+// manyRetries is how many retries of other orders wait in the partition.
 const manyRetries = 100_000
 
-// backlogged is an endpoint with very many retries, and an order with a delivered event and one that waits for a retry.
+// backlogged is an endpoint with very many retries, and an order with two events. The first is delivered, and the
+// second waits for a retry.
 type backlogged struct {
 	client   redis.UniversalClient
 	store    *store.Store
 	endpoint push.EndpointID
 	order    payment.OrderID
 	payment  payment.ID
-	second   push.Delivery // the one that waits
+	second   push.Delivery // of the second event
 }
 
 func newBacklogged(t *testing.T, others int) *backlogged {
@@ -63,7 +64,7 @@ func newBacklogged(t *testing.T, others int) *backlogged {
 	return b
 }
 
-// change appends an event that shows something of a person.
+// change writes a change of the order, whose event has personal data.
 func (b *backlogged) change(t *testing.T) {
 	t.Helper()
 	o, now, err := b.store.LoadOrder(t.Context(), payment.Ref{Order: b.order}, b.payment)
@@ -87,7 +88,7 @@ func (b *backlogged) claim(t *testing.T) push.Work {
 	return work
 }
 
-// forget makes the order's events new ones, and returns those that the endpoint is not to be sent.
+// forget replaces the order's events, and returns those that are not sent to the endpoint again.
 func (b *backlogged) forget(t *testing.T) (sent []string) {
 	t.Helper()
 	o, _, err := b.store.LoadOrder(t.Context(), payment.Ref{Order: b.order}, b.payment)
@@ -98,7 +99,7 @@ func (b *backlogged) forget(t *testing.T) (sent []string) {
 	entries, err := b.client.XRange(t.Context(), "kasse:{p0}:events", "-", "+").Result()
 	must(t, err)
 	if count != 2 || len(entries) != 2 {
-		t.Fatalf("%d entries were appended again, and there are %d: want 2", count, len(entries))
+		t.Fatalf("%d entries were appended again and the stream has %d, want 2 and 2", count, len(entries))
 	}
 	for _, entry := range entries {
 		if entry.Values["sent"] != nil {
@@ -108,12 +109,13 @@ func (b *backlogged) forget(t *testing.T) (sent []string) {
 	return sent
 }
 
-// wantPages fails the test if the retries were read at once, or one by one.
+// wantPages fails the test if the retries were read all at once, or one by one.
 func (b *backlogged) wantPages(t *testing.T) {
 	t.Helper()
 	did := commandCounts(t, b.client)
 	if pages := did["zscan"]; pages < 100 || pages > 1_000 || did["zrange"] > 0 || did["xrange"] > 20 {
-		t.Errorf("%d retries were read by %d ZSCAN, %d ZRANGE and %d XRANGE", manyRetries, pages, did["zrange"], did["xrange"])
+		t.Errorf("%d retries were read with %d ZSCAN, %d ZRANGE and %d XRANGE",
+			manyRetries, pages, did["zrange"], did["xrange"])
 	}
 }
 
@@ -142,16 +144,16 @@ func TestManyRetriesAreReadInPages(t *testing.T) {
 	t.Run("forget", func(t *testing.T) {
 		must(t, b.client.ConfigResetStat(t.Context()).Err())
 		if sent := b.forget(t); len(sent) != 1 || sent[0] == b.second.Event.ID {
-			t.Errorf("the endpoint is not to be sent %v, and does not have %s", sent, b.second.Event.ID)
+			t.Errorf("%v are not sent to the endpoint again, which has not received %s", sent, b.second.Event.ID)
 		}
 		b.wantPages(t)
 		if left := b.client.ZCard(t.Context(), "kasse:{p0}:push:shop:retries").Val(); left != manyRetries {
-			t.Errorf("%d retries are left, want those of others", left)
+			t.Errorf("%d retries are left, want those of other orders", left)
 		}
 	})
 }
 
-// afterScan is a hook that calls a function once, after retries were read.
+// afterScan is a hook that calls then once, after retries were read.
 type afterScan struct {
 	called atomic.Bool
 	then   func()
@@ -173,7 +175,7 @@ func (a *afterScan) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// failAgain makes another try of the second event, which fails.
+// failAgain tries the second event again, and the try fails.
 func (b *backlogged) failAgain(t *testing.T) {
 	t.Helper()
 	_, err := b.store.Redrive(t.Context(), b.endpoint, b.second.Event.ID)
@@ -194,20 +196,20 @@ func (b *backlogged) failOthers(t *testing.T, count int) {
 	must(t, b.client.LTrim(t.Context(), log, 0, 49).Err())
 }
 
-// TestForgetSendsAgainWhatMayNotHaveArrived: a retry that changes while the retries are read does not count as a
-// delivery.
-func TestForgetSendsAgainWhatMayNotHaveArrived(t *testing.T) {
+// TestForgetSendsUncertainDeliveriesAgain: an event whose retry changes while the retries are read does not count as
+// delivered.
+func TestForgetSendsUncertainDeliveriesAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		again  bool // the second event fails again
 		others int  // failures of another event
 		replay bool // of the delivered event
 		sent   int  // of the two events
 	}{
-		"nothing happens":                {sent: 1},
-		"others fail":                    {others: 30, sent: 1},
-		"it fails again":                 {again: true, sent: 1},
-		"so many fail that none can say": {again: true, others: 50},
-		"the delivered one is replayed":  {replay: true},
+		"nothing happens":                  {sent: 1},
+		"others fail":                      {others: 30, sent: 1},
+		"it fails again":                   {again: true, sent: 1},
+		"so many fail that the log is cut": {again: true, others: 50},
+		"the delivered one is replayed":    {replay: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBacklogged(t, 0)
@@ -223,7 +225,8 @@ func TestForgetSendsAgainWhatMayNotHaveArrived(t *testing.T) {
 			}})
 			sent := b.forget(t)
 			if len(sent) != c.sent || slices.Contains(sent, b.second.Event.ID) {
-				t.Errorf("the endpoint is not to be sent %v, of which it may not have %s", sent, b.second.Event.ID)
+				t.Errorf("%v are not sent to the endpoint again; want %d events, without %s",
+					sent, c.sent, b.second.Event.ID)
 			}
 		})
 	}

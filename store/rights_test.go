@@ -14,7 +14,7 @@ import (
 	"kasse/test/wait"
 )
 
-// asUser makes a user with the rights, and returns the URL that names it.
+// asUser creates a user with the rights, and returns the server's URL for that user.
 func asUser(t *testing.T, server, name, rights string) string {
 	t.Helper()
 	client := connect(t, server)
@@ -28,7 +28,7 @@ func asUser(t *testing.T, server, name, rights string) string {
 	return strings.Replace(server, "redis://", "redis://"+name+":secret@", 1)
 }
 
-// TestMissingRights: what the user may not do is named, and nothing is changed.
+// TestMissingRights: MissingRights names each right that the user lacks, and writes nothing.
 func TestMissingRights(t *testing.T) {
 	server := storetest.RedisServer(t)
 	all := store.ACLRule()
@@ -36,11 +36,11 @@ func TestMissingRights(t *testing.T) {
 		rights string
 		want   []string
 	}{
-		"exactly":           {all, nil},
-		"naturally":         {"~kasse:* &kasse:* +@all", nil},
+		"exactly the rule":  {all, nil},
+		"all commands":      {"~kasse:* &kasse:* +@all", nil},
 		"without a command": {all + " -xautoclaim -xadd", []string{"the command xadd"}},
 		"without scripts":   {all + " -evalsha", []string{"the command evalsha"}},
-		"without the trial": {all + " -multi", []string{"the command multi, which this check needs"}},
+		"without MULTI":     {all + " -multi", []string{"the command multi, which this check needs"}},
 		"without channels": {
 			strings.Replace(all, "&kasse:*", "", 1),
 			[]string{"publishing on the channels kasse:{p*}:changed", "subscribing to the channels kasse:{p*}:changed"},
@@ -68,27 +68,27 @@ func TestMissingRights(t *testing.T) {
 				t.Errorf("missing %q", missing)
 			}
 			if count := client.DBSize(t.Context()).Val(); count != 0 {
-				t.Errorf("it wrote %d keys", count)
+				t.Errorf("the check wrote %d keys", count)
 			}
 		})
 	}
 }
 
-// TestMissingRightsOfOneServer: in a cluster, and behind sentinels, each server has its own ACL. The one that
-// refuses is named, even a replica, since it may take over.
+// TestMissingRightsOfOneServer: in a cluster and behind sentinels, each server has its own ACL. MissingRights names the
+// server that refuses, even if it is a replica, since that may become the master.
 func TestMissingRightsOfOneServer(t *testing.T) {
 	type node struct {
 		server *storetest.Server
-		name   string // as it is reported
+		name   string // in the report
 	}
-	try := func(t *testing.T, mode, url string, refusing []node, all []*storetest.Server) {
+	check := func(t *testing.T, mode, url string, refusing []node, all []*storetest.Server) {
 		t.Helper()
 		for _, server := range all {
 			asUser(t, server.URL(), "kasse", store.ACLRule())
 		}
 		finds := func(want ...store.MissingRight) {
 			t.Helper()
-			// A cluster's servers learn of its replicas one after the other.
+			// The servers of a cluster discover its replicas one after the other.
 			wait.UntilTrue(t, fmt.Sprintf("only %q to be found", want), func() bool {
 				missing, err := store.MissingRights(t.Context(), mode, url, 16)
 				return err == nil && slices.Equal(missing, want)
@@ -111,18 +111,18 @@ func TestMissingRightsOfOneServer(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		cluster := storetest.NewCluster(t, 3, 1)
 		nodes := cluster.Nodes()
-		try(t, "cluster", strings.Replace(cluster.URL(), "redis://", "redis://kasse:secret@", 1),
+		check(t, "cluster", strings.Replace(cluster.URL(), "redis://", "redis://kasse:secret@", 1),
 			[]node{{nodes[3], nodes[3].Addr()}, {nodes[1], nodes[1].Addr()}}, nodes)
 	})
 	t.Run("sentinel", func(t *testing.T) {
 		sentinels := storetest.NewSentinels(t)
 		nodes := sentinels.Nodes()
-		try(t, "sentinel", sentinels.URL()+"&username=kasse&password=secret",
+		check(t, "sentinel", sentinels.URL()+"&username=kasse&password=secret",
 			[]node{{nodes[0], "the master"}, {nodes[2], "the replica " + nodes[2].Addr()}}, nodes)
 	})
 }
 
-// TestRightsAreComplete: what scripts call is in the rule.
+// TestRightsAreComplete: the rule allows every command that scripts call.
 func TestRightsAreComplete(t *testing.T) {
 	rule := strings.Fields(store.ACLRule())
 	files, err := filepath.Glob("scripts/*.lua")
@@ -136,17 +136,15 @@ func TestRightsAreComplete(t *testing.T) {
 		}
 		for _, call := range regexp.MustCompile(`redis\.p?call\('([A-Z]+)'`).FindAllStringSubmatch(string(text), -1) {
 			name := strings.ToLower(call[1])
-			if !slices.ContainsFunc(
-				rule,
-				func(right string) bool { return right == "+"+name || strings.HasPrefix(right, "+"+name+"|") },
-			) {
-				t.Errorf("%s calls %s, which the rule does not name", file, name)
+			allows := func(right string) bool { return right == "+"+name || strings.HasPrefix(right, "+"+name+"|") }
+			if !slices.ContainsFunc(rule, allows) {
+				t.Errorf("%s calls %s, which the rule does not allow", file, name)
 			}
 		}
 	}
 }
 
-// TestDocumentedRights: the page for operators has the rule.
+// TestDocumentedRights: docs/redis-acl.md has the rule.
 func TestDocumentedRights(t *testing.T) {
 	page, err := os.ReadFile("../docs/redis-acl.md")
 	if err != nil {

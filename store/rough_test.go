@@ -15,14 +15,15 @@ import (
 	"kasse/test/wait"
 )
 
-var rough = flag.Duration("rough", 0, "play rounds of TestSentinelsInRoughWeather for so long")
+var rough = flag.Duration("rough", 0, "how long TestSentinelsInRoughWeather runs")
 
-// roundKind is a kind of round behind sentinels: a master and two replicas, all of which keep what they are given.
+// roundKind is a kind of round behind sentinels: faults of a master with two replicas, all of which store each write
+// on disk.
 type roundKind struct {
 	name     string
 	replicas int // REDIS_WAIT_REPLICAS
-	strike   func(ctx context.Context, r *roughRound)
-	may      bool // may lose acknowledged writes, if a node was elected that had not confirmed them
+	fault    func(ctx context.Context, r *roughRound)
+	mayLose  bool // acknowledged writes, if a node was elected that had not confirmed them
 }
 
 var roundKinds = []roundKind{
@@ -31,19 +32,19 @@ var roundKinds = []roundKind{
 	{"rough, 2 replicas confirm", 2, killedTwice, false},
 }
 
-// TestSentinelsInRoughWeather plays rounds for -rough, and logs the role of each node at each change. `make
-// sentinels` runs it.
+// TestSentinelsInRoughWeather runs rounds for the duration of -rough, and logs the role of each node at each change.
+// `make sentinels` runs it.
 //
-// Healthy: the master is killed, another is elected, and the killed one comes back once the others are in step.
-// Rough: the killed one comes back at once, and is killed again four seconds later.
+// In a healthy round the master is killed, another is elected, and the killed one restarts once the others are in sync.
+// In a rough round the killed one restarts at once, and is killed again four seconds later.
 func TestSentinelsInRoughWeather(t *testing.T) {
 	if *rough == 0 {
-		t.Skip("rounds take a quarter of a minute each: make sentinels")
+		t.Skip("each round takes 15 seconds: run make sentinels")
 	}
 	end := time.Now().Add(*rough)
 	for round := 1; round == 1 || time.Now().Before(end); round++ {
 		for _, w := range roundKinds {
-			t.Run(fmt.Sprintf("%s, round %d", w.name, round), w.play)
+			t.Run(fmt.Sprintf("%s, round %d", w.name, round), w.run)
 		}
 	}
 }
@@ -57,17 +58,17 @@ type roughRound struct {
 	mu     sync.Mutex
 	log    []string
 	latest []storetest.Replication // of each node, as last seen
-	master int                     // the node that was elected last
-	had    storetest.Replication   // what that node had when it was seen last as a master
-	beside bool                    // another master than the elected one had a replica
-	behind []string                // why a write that one replica confirmed may be lost
+	master int                     // index of the node that was elected last
+	had    storetest.Replication   // replication of that node when it was last seen as a master
+	beside bool                    // a second master, beside the elected one, had a replica
+	behind []string                // reasons why a write that one replica confirmed may be lost
 }
 
-func (w roundKind) play(t *testing.T) {
+func (w roundKind) run(t *testing.T) {
 	nodes := storetest.NewNodes(t)
 	o := waiting(w.replicas)
 	o.WaitTimeout = 500 * time.Millisecond
-	l := &load{t: t, Store: store.New(connectTo(t, "sentinel", nodes.URL()), o), done: map[payment.ID]moment{}}
+	l := &load{t: t, Store: store.New(connectTo(t, "sentinel", nodes.URL()), o), done: map[payment.ID]phase{}}
 	if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func (w roundKind) play(t *testing.T) {
 	watching, stop := context.WithCancel(t.Context())
 	var watch sync.WaitGroup
 	watch.Go(func() { r.watch(watching) })
-	l.run(t.Context(), func() { w.strike(t.Context(), r) })
+	l.run(t.Context(), func() { w.fault(t.Context(), r) })
 	stop()
 	watch.Wait()
 	lost := r.lost(t.Context())
@@ -85,16 +86,16 @@ func (w roundKind) play(t *testing.T) {
 	}
 	switch {
 	case len(lost) == 0:
-	case !w.may:
-		t.Errorf("lost: %v", lost[:min(len(lost), 5)])
+	case !w.mayLose:
+		t.Errorf("acknowledged writes were lost: %v", lost[:min(len(lost), 5)])
 	case len(r.behind) == 0:
-		t.Errorf("%d were lost, and no elected node was behind its master", len(lost))
+		t.Errorf("%d writes were lost, and no elected node was behind its master", len(lost))
 	default:
-		t.Logf("documented: %v", r.behind)
+		t.Logf("lost for a documented reason: %v", r.behind)
 	}
 }
 
-// lost are the payments that were acknowledged and are not there.
+// lost returns the payments whose writes were acknowledged and are not stored.
 func (r *roughRound) lost(ctx context.Context) (ids []payment.ID) {
 	r.t.Helper()
 	fresh := store.New(connectTo(r.t, "sentinel", r.nodes.URL()), options)
@@ -110,7 +111,7 @@ func (r *roughRound) lost(ctx context.Context) (ids []payment.ID) {
 	return ids
 }
 
-// watch notes the roles of all nodes at each change, and why a write that one replica confirmed may be lost.
+// watch logs the roles of all nodes at each change, and the reasons why a write that one replica confirmed may be lost.
 func (r *roughRound) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		for i, node := range r.nodes.All {
@@ -119,10 +120,10 @@ func (r *roughRound) watch(ctx context.Context) {
 				return
 			}
 			r.mu.Lock()
-			was := r.latest[i]
-			if now.Role != was.Role || now.Link != was.Link || now.History != was.History ||
-				now.Replicas != was.Replicas {
-				r.note("node %d: %s", i, now)
+			last := r.latest[i]
+			if now.Role != last.Role || now.Link != last.Link || now.History != last.History ||
+				now.Replicas != last.Replicas {
+				r.add("node %d: %s", i, now)
 			}
 			r.checkMaster(i, now)
 			r.latest[i] = now
@@ -136,7 +137,7 @@ func (r *roughRound) watch(ctx context.Context) {
 func (r *roughRound) checkMaster(i int, now storetest.Replication) {
 	switch {
 	case now.Role != "master":
-	case i != r.master && now.FormerOffset > 0: // elected: a node that has been restarted has no former history
+	case i != r.master && now.FormerOffset > 0: // it was elected: a restarted node has no former history
 		if now.FormerHistory != r.had.History || now.FormerOffset-1 < r.had.Offset {
 			r.reason("node %d was elected and had %.6s up to %d; its master had %.6s up to %d",
 				i, now.FormerHistory, now.FormerOffset-1, r.had.History, r.had.Offset)
@@ -147,29 +148,31 @@ func (r *roughRound) checkMaster(i int, now storetest.Replication) {
 	case now.Replicas > 0 && !r.beside:
 		r.beside = true
 		r.reason(
-			"node %d came back as a master, and %d replicas follow it beside node %d, which is elected (%s)", i,
+			"node %d restarted as a master, and %d replicas follow it beside the elected node %d (%s)", i,
 			now.Replicas, r.master, r.latest[r.master],
 		)
 	}
 }
 
-// reason notes why something may be lost.
+// reason adds a reason why a write may be lost. The caller holds the lock.
 func (r *roughRound) reason(format string, args ...any) {
 	r.behind = append(r.behind, fmt.Sprintf(format, args...))
-	r.note(format, args...)
+	r.add(format, args...)
 }
 
-func (r *roughRound) note(format string, args ...any) {
+// add adds a line to the log. The caller holds the lock.
+func (r *roughRound) add(format string, args ...any) {
 	r.log = append(r.log, fmt.Sprintf("%6.2f s  ", time.Since(r.began).Seconds())+fmt.Sprintf(format, args...))
 }
 
-func (r *roughRound) said(format string, args ...any) {
+// logf adds a line to the log.
+func (r *roughRound) logf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.note(format, args...)
+	r.add(format, args...)
 }
 
-// kill kills the node that the sentinels name as the master, and returns it once it has ended.
+// kill kills the node that the sentinels name as the master, and returns it.
 func (r *roughRound) kill(ctx context.Context) (victim int, node *storetest.Server) {
 	r.t.Helper()
 	wait.UntilTrue(r.t, "a master", func() bool {
@@ -178,11 +181,11 @@ func (r *roughRound) kill(ctx context.Context) (victim int, node *storetest.Serv
 	})
 	victim = slices.Index(r.nodes.All, node)
 	node.Kill()
-	r.said("node %d is killed", victim)
+	r.logf("node %d is killed", victim)
 	return victim, node
 }
 
-// elected waits until the sentinels name another node.
+// elected waits until the sentinels name another node as the master.
 func (r *roughRound) elected(ctx context.Context, than *storetest.Server) {
 	r.t.Helper()
 	wait.UntilTrue(r.t, "another master", func() bool {
@@ -191,7 +194,7 @@ func (r *roughRound) elected(ctx context.Context, than *storetest.Server) {
 	})
 }
 
-// failoverAndReturn kills the master, and brings it back once another serves and is followed.
+// failoverAndReturn kills the master, and restarts it once another master serves and has a replica.
 func failoverAndReturn(ctx context.Context, r *roughRound) {
 	_, node := r.kill(ctx)
 	r.elected(ctx, node)
@@ -200,37 +203,37 @@ func failoverAndReturn(ctx context.Context, r *roughRound) {
 		return now != nil && now.Replication(ctx).Replicas > 0
 	})
 	restart(ctx, node)
-	r.said("it is back")
+	r.logf("it has restarted")
 	r.whole(ctx)
 }
 
-// restart restarts a node. The node lives as long as the test, and not as its round.
+// restart restarts a node, which runs until the end of the test: the context is that of a round.
 func restart(_ context.Context, node *storetest.Server) { node.Restart() } //nolint:contextcheck // see above
 
-// killedTwice kills the master, restarts it and kills it again four seconds later. It stays down until
-// another node serves, unless it was no longer master.
+// killedTwice kills the master, restarts it, and kills it again four seconds later. If it was the master again, it
+// stays down until another node serves.
 func killedTwice(ctx context.Context, r *roughRound) {
 	victim, node := r.kill(ctx)
 	restart(ctx, node)
-	r.said("node %d is back at once", victim)
+	r.logf("node %d has restarted at once", victim)
 	time.Sleep(4 * time.Second)
 	master := r.nodes.Master(ctx) == node
 	node.Kill()
-	r.said("node %d is killed again", victim)
+	r.logf("node %d is killed again", victim)
 	if master {
 		r.elected(ctx, node)
 	}
 	restart(ctx, node)
-	r.said("node %d is back", victim)
+	r.logf("node %d has restarted", victim)
 	r.whole(ctx)
 }
 
 // whole waits until two replicas follow the master.
 func (r *roughRound) whole(ctx context.Context) {
 	r.t.Helper()
-	wait.UntilTrue(r.t, "two replicas in step", func() bool {
+	wait.UntilTrue(r.t, "two replicas in sync", func() bool {
 		now := r.nodes.Master(ctx)
 		return now != nil && now.Replication(ctx).Replicas == 2
 	})
-	r.said("two replicas are in step")
+	r.logf("two replicas are in sync")
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestSentinelOptionsAreKept: what the URL sets of the connections to the master counts also where views are kept.
+// TestSentinelOptionsAreKept: the options in the URL for connections to the master also apply to the client that caches
+// views.
 func TestSentinelOptionsAreKept(t *testing.T) {
 	o, err := redis.ParseFailoverURL("redis://s:p@127.0.0.1:1/0?master_name=m&client_name=c&username=u&password=w" +
 		"&protocol=3&max_retries=7&min_retry_backoff=1ms&max_retry_backoff=2s&dial_timeout=3s&dialer_retries=4" +
@@ -27,7 +28,7 @@ func TestSentinelOptionsAreKept(t *testing.T) {
 	for i := range from.NumField() {
 		name := from.Type().Field(i).Name
 		other := to.FieldByName(name)
-		if from.Field(i).IsZero() || !other.IsValid() || name == "MaxRetries" { // they are redirects there
+		if from.Field(i).IsZero() || !other.IsValid() || name == "MaxRetries" { // its counterpart is MaxRedirects
 			continue
 		}
 		compared++
@@ -37,7 +38,7 @@ func TestSentinelOptionsAreKept(t *testing.T) {
 	}
 	if s.clusterOptions().MaxRedirects != 7 || compared < 24 {
 		t.Errorf(
-			"%d options were compared, and a command is tried again %d times",
+			"%d options were compared, want 24 or more; MaxRedirects is %d, want 7",
 			compared, s.clusterOptions().MaxRedirects,
 		)
 	}

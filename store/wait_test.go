@@ -17,15 +17,14 @@ import (
 	"kasse/test/wait"
 )
 
-// waiting are the options of a store that acknowledges nothing that so many replicas do not have.
+// waiting returns the options of a store that acknowledges a write only once that many replicas have it.
 func waiting(replicas int) store.Options {
 	o := options
 	o.WaitReplicas, o.WaitTimeout = replicas, 100*time.Millisecond
 	return o
 }
 
-// unconfirmed fails the test unless the error asks callers to come again, and names the reason for
-// the log.
+// unconfirmed fails the test unless the error is temporary, and names REDIS_WAIT_REPLICAS for the log.
 func unconfirmed(t *testing.T, what string, err error) {
 	t.Helper()
 	var e *payment.Error
@@ -35,14 +34,14 @@ func unconfirmed(t *testing.T, what string, err error) {
 	}
 }
 
-// replicated is a store of which one replica has to confirm.
+// replicated is a store whose writes one replica has to confirm.
 type replicated struct {
 	*store.Store
 	t      *testing.T
 	client redis.UniversalClient // of the master
 }
 
-// TestWaitReplicas has a master with one replica, of which one or two are waited for.
+// TestWaitReplicas: a master has one replica, and a store waits for one or two to confirm its calls.
 func TestWaitReplicas(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())
@@ -50,7 +49,7 @@ func TestWaitReplicas(t *testing.T) {
 	must(t, s.Mark(ctx, store.Identity{Service: "kasse"}))
 	s.confirmsChanges()
 	_, _, err := store.New(client, waiting(2)).LoadOrder(ctx, payment.Ref{Order: "o_1"})
-	unconfirmed(t, "an order of two replicas", err)
+	unconfirmed(t, "a load that two replicas must confirm", err)
 
 	stored, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
 	must(t, err)
@@ -62,18 +61,18 @@ func TestWaitReplicas(t *testing.T) {
 	}
 	replica.Kill()
 	_, err = s.SaveOrder(ctx, stale, c)
-	unconfirmed(t, "the order that a conflict returns", err)
+	unconfirmed(t, "a conflict", err)
 	_, _, err = s.LoadOrder(ctx, payment.Ref{Order: "o_1"})
-	unconfirmed(t, "the order that a change begins with", err)
+	unconfirmed(t, "a load", err)
 	s.confirmsNothing(now)
 	replica.Restart()
-	wait.UntilTrue(t, "the write to be confirmed when it is looked at again", func() bool {
+	wait.UntilTrue(t, "the write to be confirmed by a load", func() bool {
 		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"})
 		return err == nil && counter(o) == "1"
 	})
 }
 
-// confirmsChanges makes each kind of change while the replica is there.
+// confirmsChanges makes each kind of change while the replica runs.
 func (s replicated) confirmsChanges() {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -87,39 +86,38 @@ func (s replicated) confirmsChanges() {
 			return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil)
 		},
 	} {
-		for range 2 { // scripts are unknown to Redis, then known
+		for range 2 { // first without the script in Redis, then with it
 			must(s.t, s.client.ScriptFlush(ctx).Err())
 			if err := change(); err != nil {
-				s.t.Errorf("%s with its replica: %v", name, err)
+				s.t.Errorf("%s was not confirmed: %v", name, err)
 			}
 		}
 	}
 }
 
-// confirmsNothing makes each kind of change, and reads statuses, while the replica is away.
+// confirmsNothing makes each kind of change, and reads statuses, while the replica is down.
 func (s replicated) confirmsNothing(now time.Time) {
 	t, ctx := s.t, s.t.Context()
 	t.Helper()
 	o, c := storetest.Transition(payment.Order{ID: "o_2"}, "pi_2", now)
 	saved, err := s.SaveOrder(ctx, o, c)
 	if unconfirmed(t, "a write", err); saved.Written || saved.Order.ID != "" {
-		t.Errorf("got %+v of a write that is not confirmed", saved)
+		t.Errorf("got %+v for a write that is not confirmed", saved)
 	}
 	unconfirmed(t, "a pointer", s.SavePointer(ctx, "pi_2", "o_2", now.Add(time.Hour)))
 	_, err = s.QueueRead(ctx, "pi_3")
 	unconfirmed(t, "a read that an event asks for", err)
 	unconfirmed(t, "a quarantined event", s.Quarantine(ctx, payment.StripeEvent{ID: "evt_2"}, nil))
 	if view, err := s.LoadView(ctx, "pi_2"); err != nil || view.Version != c.Views[0].Version {
-		t.Errorf("a status needs no replica: %v", err)
+		t.Errorf("a status without a replica: %v", err)
 	}
 	if _, err := s.LoadView(ctx, "pi_4"); !errors.Is(err, payment.ErrNotFound) {
-		t.Errorf("a status needs no replica: %v", err)
+		t.Errorf("a status without a replica: %v", err)
 	}
 }
 
-// TestWaitHasSomethingToWaitFor: with a frozen replica an earlier read must not count as confirmed, even
-// without new writes. Redis 7.0 also waits after a read, later versions do not. So a write to the fence
-// is needed.
+// TestWaitHasSomethingToWaitFor: while a replica is frozen, a load must not count as confirmed, also on a connection
+// without writes. There Redis 7.0 waits, and later versions do not. So the store writes to the fence first.
 func TestWaitHasSomethingToWaitFor(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())
@@ -137,7 +135,7 @@ func TestWaitHasSomethingToWaitFor(t *testing.T) {
 		}
 		another := store.New(connect(t, master.URL()), waiting(1)) // on a connection that has written nothing
 		_, _, err := another.LoadOrder(ctx, payment.Ref{Order: "o_1"})
-		unconfirmed(t, "the next, which changes nothing", err)
+		unconfirmed(t, "a load by another store", err)
 		if n := len(fences(ctx, t, client)); n != 1 {
 			t.Errorf("%d fences, want 1: a later Redis has nothing to wait for", n)
 		}
@@ -158,8 +156,8 @@ func fences(ctx context.Context, t *testing.T, client redis.UniversalClient) []s
 	return keys
 }
 
-// TestConfirmsTogether: while two writes wait for the replica, the writes of all others gather. They share one WAIT,
-// and one that conflicts fails alone.
+// TestConfirmsTogether: while two writes wait for the replica, all other writes gather. They share one WAIT. If one of
+// them conflicts, only that one fails.
 func TestConfirmsTogether(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())
@@ -179,7 +177,7 @@ func TestConfirmsTogether(t *testing.T) {
 		})
 	}
 	save(1)
-	all.Wait() // Redis knows the script
+	all.Wait() // from here on Redis has the script
 	replica.Freeze()
 	before := waits(ctx, t, client)
 	for n := range 2 {
@@ -201,11 +199,11 @@ func TestConfirmsTogether(t *testing.T) {
 	replica.Thaw()
 	all.Wait()
 	if got := waits(ctx, t, client) - before; got != 3 {
-		t.Errorf("%d WAITs for %d writes, not 3", got, 2+more+1)
+		t.Errorf("%d WAITs for %d writes, want 3", got, 2+more+1)
 	}
 }
 
-// waits is how often Redis has carried out WAIT.
+// waits returns how often Redis has run WAIT.
 func waits(ctx context.Context, t *testing.T, client redis.UniversalClient) (count int) {
 	t.Helper()
 	stats, err := client.Info(ctx, "commandstats").Result()
@@ -218,7 +216,7 @@ func waits(ctx context.Context, t *testing.T, client redis.UniversalClient) (cou
 	return count
 }
 
-// blocked is how many connections wait, in Redis's words.
+// blocked returns how many connections Redis has blocked, as text.
 func blocked(ctx context.Context, t *testing.T, client redis.UniversalClient) string {
 	t.Helper()
 	clients, err := client.Info(ctx, "clients").Result()

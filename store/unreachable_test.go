@@ -18,9 +18,8 @@ import (
 	"kasse/test/wait"
 )
 
-// TestTableOfCallsIsComplete keeps the table above complete: a method that returns an error has to
-// be in it.
-func TestTableOfCallsIsComplete(t *testing.T) {
+// TestCallsAreComplete: calls has every method of Store that returns an error, and no other.
+func TestCallsAreComplete(t *testing.T) {
 	known := calls(nil)
 	kind := reflect.TypeFor[*store.Store]()
 	for method := range kind.Methods() {
@@ -32,8 +31,8 @@ func TestTableOfCallsIsComplete(t *testing.T) {
 	}
 }
 
-// silence listens and never answers: the connection is made, and every command waits.
-func silence(t *testing.T) (url string, accepted <-chan struct{}) {
+// silentServer accepts connections and never answers. Accepted is closed with the first connection.
+func silentServer(t *testing.T) (url string, accepted <-chan struct{}) {
 	t.Helper()
 	first := make(chan struct{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,19 +56,19 @@ func silence(t *testing.T) (url string, accepted <-chan struct{}) {
 	return "redis://" + listener.Addr().String(), first
 }
 
-// TestCallsEndWhileRedisIsUnreachable has a Redis that does not answer. Every call ends with its
-// context's deadline, and with an error that callers may see.
+// TestCallsEndWhileRedisIsUnreachable: while Redis does not answer, every call ends at the deadline of
+// its context, with an error that callers may see.
 func TestCallsEndWhileRedisIsUnreachable(t *testing.T) {
 	const deadline = 300 * time.Millisecond
 	killed := storetest.NewServer(t)
 	killed.Kill()
 	hung := storetest.NewServer(t)
-	silent, _ := silence(t)
+	silent, _ := silentServer(t)
 	urls := map[string]string{"silent": silent, "refusing": killed.URL()}
 	for name, url := range urls {
 		t.Run(name, func(t *testing.T) { allFail(t, store.New(connect(t, url), options), deadline) })
 	}
-	t.Run("gone in the middle", func(t *testing.T) {
+	t.Run("killed after a first call", func(t *testing.T) {
 		s := store.New(connect(t, hung.URL()), options)
 		if err := s.Mark(t.Context(), store.Identity{}); err != nil {
 			t.Fatal(err)
@@ -84,11 +83,11 @@ func TestCallsEndWhileRedisIsUnreachable(t *testing.T) {
 func allFail(t *testing.T, s *store.Store, deadline time.Duration) {
 	t.Helper()
 	var all sync.WaitGroup
-	for name, ask := range calls(s) {
+	for name, call := range calls(s) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
-			err := ask(ctx)
+			err := call(ctx)
 			var e *payment.Error
 			if !errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable || e.RetryAfter == 0 {
 				t.Errorf("%s: got %v, want %s", name, err, payment.CodeStoreUnavailable)
@@ -98,10 +97,10 @@ func allFail(t *testing.T, s *store.Store, deadline time.Duration) {
 	all.Wait()
 }
 
-// TestListenEnds has a Redis that does not answer, or is not there: the end of the context has to
-// be enough.
+// TestListenEnds: Listen returns when its context ends, and leaves no goroutine, also if Redis does not
+// answer or refuses connections.
 func TestListenEnds(t *testing.T) {
-	silent, accepted := silence(t)
+	silent, accepted := silentServer(t)
 	killed := storetest.NewServer(t)
 	killed.Kill()
 	answering := connect(t, storetest.RedisServer(t))
@@ -132,14 +131,14 @@ func TestListenEnds(t *testing.T) {
 			go func() { defer close(ended); s.Listen(ctx) }()
 			wait.UntilTrue(t, "the connection", test.ready)
 			cancel()
-			<-ended // or the test runs out of time
+			<-ended // otherwise the test times out
 			goleak.VerifyNone(t, before)
 		})
 	}
 }
 
-// TestListenReconnects has a Redis that comes late, cuts the subscription off, and starts again.
-// Hints of that moment are lost, later ones come.
+// TestListenReconnects: hints arrive after Redis has started late, cut the subscription, or restarted.
+// Those sent in the meantime are lost.
 func TestListenReconnects(t *testing.T) {
 	server := storetest.NewServer(t)
 	client := connect(t, server.URL())
@@ -153,7 +152,7 @@ func TestListenReconnects(t *testing.T) {
 	hints, stop := s.WatchOrder("o_1")
 	defer stop()
 	hinted := func() bool {
-		err := s.Mark(ctx, store.Identity{}) // the server keeps nothing
+		err := s.Mark(ctx, store.Identity{}) // a restarted server is empty
 		if err == nil {
 			_, _, err = write(ctx, s, "pi_1")
 		}
@@ -181,5 +180,5 @@ func TestListenReconnects(t *testing.T) {
 		<-hints
 	}
 	server.Restart()
-	wait.UntilTrue(t, "a hint after a new start", hinted)
+	wait.UntilTrue(t, "a hint after a restart", hinted)
 }
