@@ -75,10 +75,22 @@ func (o options) explain(err error) error {
 		"If this Redis was used before, empty it (FLUSHDB), or choose another", err)
 }
 
+// usage is the head of the help.
+const usage = `usage: kasse-dev [flags]
+
+Runs Kasse for development, with an embedded Redis, a simulated Stripe, an example shop and a console.
+An address without a host, such as :8091, is on 127.0.0.1; port 0 is any free port.
+
+`
+
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("kasse-dev", flag.ContinueOnError)
-	flags.BoolVar(&o.demo, "demo", false, "play the walk, print one line for each step, and exit")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
+	flags.BoolVar(&o.demo, "demo", false, "play one order, print one line for each step, and exit")
 	flags.BoolVar(&o.real, "real", false, "use STRIPE_… of the environment (test keys only) instead of the simulator")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&o.adminAddr, "admin-addr", ":9090", "address of the probes")
@@ -88,10 +100,10 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.consoleAddr, "console-addr", ":8092", "address of the console")
 	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, which is lost at exit")
 	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), //nolint:gosec // no secret
-		"seed of the simulator's ids and of its event faults")
-	flags.Float64Var(&o.duplicate, "duplicate", 0, "rate of events delivered twice")
-	flags.Float64Var(&o.reorder, "reorder", 0, "rate of events delivered out of order")
-	flags.Float64Var(&o.drop, "drop", 0, "rate of events never created")
+		"seed of the simulator's ids and of its event faults; the default is random")
+	flags.Float64Var(&o.duplicate, "duplicate", 0, "share of the events that are delivered twice, from 0 to 1")
+	flags.Float64Var(&o.reorder, "reorder", 0, "share of the events that are delivered out of order, from 0 to 1")
+	flags.Float64Var(&o.drop, "drop", 0, "share of the events that Stripe loses: neither delivered nor listed, from 0 to 1")
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
 	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
 		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))

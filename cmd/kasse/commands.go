@@ -116,7 +116,7 @@ func reconcile(ctx context.Context, args []string, out io.Writer) error {
 func show(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("show", "ID", out)
 	var o app.ShowOptions
-	flags.BoolVar(&o.JSON, "json", false, "for programs: docs/show.md names the members")
+	flags.BoolVar(&o.JSON, "json", false, "print JSON, for programs; docs/show.md lists its members")
 	flags.BoolVar(&o.Stripe, "stripe", false, "also read the payment once at Stripe, and list the differences")
 	// Flags may follow the id; none of them has a value.
 	args = slices.Clone(args)
@@ -180,8 +180,8 @@ func withApp(run func(*app.App) error) error {
 func keygen(_ context.Context, args []string, out io.Writer) error {
 	flags := newFlags("keygen", "", out)
 	name := flags.String("name", "default",
-		"of the key, for logs and limits; two keys may share a name during a rotation")
-	scopes := flags.String("scopes", "read+write", "one or more of "+app.Scopes())
+		"`name` of the key, for logs and limits; two keys may share a name during a rotation")
+	scopes := flags.String("scopes", "read+write", "one or more `scopes` of "+app.Scopes())
 	if err := parse(flags, args, 0); err != nil {
 		return err
 	}
