@@ -87,7 +87,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("kasse-dev", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), usage)
+		_, _ = fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 	}
 	flags.BoolVar(&o.demo, "demo", false, "play one order, print one line for each step, and exit")

@@ -97,7 +97,8 @@ func newMetrics() *metrics {
 	)
 	m.reconciled = m.gauge(
 		"kasse_reconcile_last_success_timestamp_seconds",
-		"When this replica last completed a background task; only the replica that holds the lease advances.",
+		"When this replica last completed a background task: catch-up, restore, sweep or index. Only the replica "+
+			"that holds the lease advances.",
 		"source",
 	)
 	m.pushes = m.counter(
