@@ -13,13 +13,13 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// attemptCounts are how many attempts the orders had whose next one is measured.
+// attemptCounts are the numbers of earlier attempts of the measured orders.
 var attemptCounts = []int{1, 10, 200}
 
-// ordersOfRound is how many orders of each count one round takes.
+// ordersOfRound is the number of orders that a round uses for each number of attempts.
 const ordersOfRound = 60
 
-// attempts measures what a request costs on orders that had 1, 10 and 200 attempts, in turns.
+// attempts measures the cost of requests on orders that had 1, 10 and 200 attempts, in turns.
 func attempts(ctx context.Context, b *bench) error {
 	from, err := b.makeSources(ctx, attemptCounts...)
 	if err != nil {
@@ -55,20 +55,17 @@ func attempts(ctx context.Context, b *bench) error {
 		}
 	}
 	for _, what := range []string{"create", "webhook", "webhook of success", "status read", "cancel", "refund"} {
-		name := func(count int) string { return fmt.Sprintf("Attempts/%d/%s µs/op", count, underlined(what)) }
-		b.figure(
-			fmt.Sprintf("%s on an order of 200 attempts, by one of 1: processor time of Kasse and Redis", what),
-			"≤ 1.2 ×", "%s",
-			b.ratio(name(200), name(1)),
-		)
-		b.figure("… of 10 attempts", "≤ 1.2 ×", "%s", b.ratio(name(10), name(1)))
+		name := func(count int) string { return fmt.Sprintf("Attempts/%d/%s µs/op", count, underscored(what)) }
+		label := what + " on an order with 200 attempts, relative to one with 1: processor time of Kasse and Redis"
+		b.figure(label, "≤ 1.2 ×", "%s", b.ratio(name(200), name(1)))
+		b.figure("… with 10 attempts", "≤ 1.2 ×", "%s", b.ratio(name(10), name(1)))
 	}
 	return nil
 }
 
-func underlined(text string) string { return strings.ReplaceAll(text, " ", "_") }
+func underscored(text string) string { return strings.ReplaceAll(text, " ", "_") }
 
-// manyAttempts is a Redis with orders of many attempts, and two servers: the second one has no order in memory.
+// manyAttempts is a Redis with orders of many attempts, and two servers. The second one has no order in memory.
 type manyAttempts struct {
 	*environment
 	sim              *stripesim.Server
@@ -76,7 +73,7 @@ type manyAttempts struct {
 	first, second    *testenv.Kasse
 }
 
-// numberOf is the number of a round's first order.
+// numberOf returns the number of a round's first order.
 func (w *manyAttempts) numberOf(kind, round int) int { return (kind*w.rounds + round) * ordersOfRound }
 
 // fill writes the orders of one count for all rounds.
@@ -95,10 +92,10 @@ func (w *manyAttempts) fill(ctx context.Context, from source, kind int) error {
 	return f.run(ctx)
 }
 
-// next is the attempt that a round opens.
+// nextAttempt is an attempt that a round has opened.
 type nextAttempt struct{ order, payment string }
 
-// round opens the next attempt of some orders, and takes it on.
+// round opens the next attempt of each order, and sends webhooks, reads, cancels and refunds of these attempts.
 func (w *manyAttempts) round(ctx context.Context, attempts, first int) error {
 	var opened []nextAttempt
 	creates := make([][]byte, ordersOfRound)
@@ -136,7 +133,7 @@ func (w *manyAttempts) round(ctx context.Context, attempts, first int) error {
 	return nil
 }
 
-// run sends the requests one after the other, and keeps the processor time of Redis and of the server.
+// run sends the requests one after the other, and records the processor time of Redis and of the server.
 func (w *manyAttempts) run(
 	ctx context.Context, attempts int, what string, at *testenv.Kasse, requests [][]byte, wanted int,
 	answer func([]byte),
@@ -148,12 +145,12 @@ func (w *manyAttempts) run(
 	}
 	own, redis = processorTime(at.PID())-own, processorTime(w.Redis.Process.PID())-redis
 	each := func(spent time.Duration) float64 { return micros(spent) / float64(max(l.count(), 1)) }
-	w.load(fmt.Sprintf("Attempts/%d/%s", attempts, underlined(what)), l, metric{"cpu-µs/op", each(own)},
+	w.load(fmt.Sprintf("Attempts/%d/%s", attempts, underscored(what)), l, metric{"cpu-µs/op", each(own)},
 		metric{"redis-µs/op", each(redis)}, metric{"µs/op", each(own + redis)})
 	return nil
 }
 
-// webhooks brings payments to a status at Stripe, and delivers the events to the second server.
+// webhooks sets the status of payments at Stripe, and delivers the events to the second server.
 func (w *manyAttempts) webhooks(ctx context.Context, attempts int, what, status string, to []nextAttempt) error {
 	var requests [][]byte
 	for _, o := range to {

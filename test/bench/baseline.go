@@ -28,7 +28,7 @@ func serveBaseline(ctx context.Context, kind string, args []string) error {
 	case "wait":
 		handler = bareWait()
 	default:
-		return fmt.Errorf("no such baseline program: %s", kind)
+		return fmt.Errorf("unknown baseline program: %s", kind)
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func serveBaseline(ctx context.Context, kind string, args []string) error {
 	return nil
 }
 
-// bareKey is the key of Kasse's response, copied for the baseline program.
+// bareKey is the Redis key of Kasse's response, copied for the baseline program.
 func bareKey(id string) string { return "bare:" + id }
 
 // bareStatus is an Echo handler with one plain GET and no authentication.

@@ -1,4 +1,4 @@
--- The script of the bare webhook: that of commit a0e84f8, so that the baseline does not move with the program it is compared with.
+-- The script of the bare webhook. It stays as of commit a0e84f8, so that the baseline does not change with Kasse.
 -- Writes a payment with all that follows from it, if nobody else has written it since it was loaded.
 -- KEYS[1] payment  KEYS[2] events  KEYS[3] reads  KEYS[4] meta  KEYS[5] sweep
 -- ARGV[1] revision it was loaded with, 0: there was none  ARGV[2] its next  ARGV[3] id  ARGV[4] state  ARGV[5] SHA-256 of the client secret

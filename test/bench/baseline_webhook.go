@@ -16,8 +16,8 @@ import (
 	"github.com/stripe/stripe-go/v79/webhook"
 )
 
-// baseline is a script that writes one payment, its view, its history and its queues. It is the Redis work of
-// a webhook without Kasse.
+// baseline is a script that writes one payment, its view, its history and its queues: the Redis work of a webhook,
+// without Kasse.
 //
 //go:embed baseline.lua
 var baseline string
@@ -111,14 +111,12 @@ func writeBare(ctx context.Context, client *redis.Client, script *redis.Script, 
 		return err
 	}
 	now := time.Now()
-	err = script.Run(ctx, client, []string{
-		part + "payment:" + id, part + "events", part + "reads", part + "meta", part + "sweep",
-	},
+	keys := []string{part + "payment:" + id, part + "events", part + "reads", part + "meta", part + "sweep"}
+	oldest := strconv.FormatInt(now.Add(-720*time.Hour).UnixMilli(), 10) + "-0"
+	err = script.Run(ctx, client, keys,
 		before, before+1, id, bareState, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "", "",
-		bareView, now.UnixMilli(), bareHistory, part+"changed", id+"."+strconv.Itoa(
-			before+1,
-		), "order.action_required", strconv.FormatInt(now.Add(-720*time.Hour).UnixMilli(), 10)+"-0",
-		"order-0", now.Add(2*time.Minute).UnixMilli(), "", "").Err()
+		bareView, now.UnixMilli(), bareHistory, part+"changed", id+"."+strconv.Itoa(before+1), "order.action_required",
+		oldest, "order-0", now.Add(2*time.Minute).UnixMilli(), "", "").Err()
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}

@@ -36,7 +36,7 @@ func TestBench(t *testing.T) {
 		`\| status read by client secret.*\| [0-9.]+ × \(`, `\| process: ready.*ms`,
 	} {
 		if !regexp.MustCompile(line).MatchString(out.String()) {
-			t.Errorf("no line is like %s:\n%s", line, out.String())
+			t.Errorf("no line matches %s:\n%s", line, out.String())
 		}
 	}
 	if strings.Contains(out.String(), "not measured") {
@@ -51,7 +51,7 @@ func TestBaselineIsFrozen(t *testing.T) {
 	const frozen = "ae151d9a8f1fa0bde92bd1880be52c682a8b84f5210511adb518330a7978d66c"
 	_, script, _ := strings.Cut(baseline, "\n")
 	if sum := sha256.Sum256([]byte(script)); hex.EncodeToString(sum[:]) != frozen {
-		t.Errorf("the script's hash is %x", sum)
+		t.Errorf("the script was edited: its hash is %x, want %s", sum, frozen)
 	}
 }
 
@@ -66,11 +66,11 @@ func TestPairsAreHalfSuccesses(t *testing.T) {
 		seen[string(found[1])] += " " + string(found[2])
 	}
 	if len(seen) != 2*blockSize {
-		t.Errorf("the events are about %d payments", len(seen))
+		t.Errorf("the events are about %d payments, want %d", len(seen), 2*blockSize)
 	}
 	for payment, statuses := range seen {
 		if statuses != " processing succeeded" {
-			t.Errorf("%s:%s", payment, statuses)
+			t.Errorf("%s has the statuses%s", payment, statuses)
 		}
 	}
 }

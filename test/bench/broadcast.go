@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// waitTogether measures many waiters of one payment.
+// waitTogether measures many waiters of the same payment.
 func waitTogether(ctx context.Context, all []*waitedBuild) error {
 	bare, err := all[0].bare(ctx, "wait")
 	if err != nil {
@@ -57,13 +57,13 @@ func (env *environment) broadcast(name, address string, ask waitRequest, one int
 	begun.Store(true)
 	began := time.Now()
 	if status, err := sender.roundTrip(change); err != nil || status != http.StatusOK {
-		return fmt.Errorf("the change was answered %d: %s %w", status, sender.body, err)
+		return fmt.Errorf("the change was answered with %d: %s %w", status, sender.body, err)
 	}
 	select {
 	case at := <-done:
 		env.line(name, waiterCount, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
 	case <-time.After(time.Minute):
-		return fmt.Errorf("%s: only %d were notified: %w", name, notified.Load(), all.err())
+		return fmt.Errorf("%s: only %d of %d waiters were notified: %w", name, notified.Load(), waiterCount, all.err())
 	}
 	return nil
 }

@@ -13,23 +13,22 @@ import (
 	"kasse/service/payment"
 )
 
-// template is an order that Kasse has stored, with the events that it appended for it. A template is one worker's: copy
-// changes it in place.
+// template is an order as Kasse has stored it, with its events. copy changes it in place, so each worker has its own.
 type template struct {
 	order  payment.Order
 	events []payment.Announcement
-	made   []time.Duration // of the events, since the order was created
-	lasts  time.Duration   // from its last event until it may expire; zero: it does not
+	made   []time.Duration // time of each event after the order's creation
+	lasts  time.Duration   // from its last event until it may expire; zero: it does not expire
 
 	created time.Time
-	words   []string // ids and hashes of which a copy has others
-	moments []string // versions and times in the events
-	kinds   []wordKind
+	words   []string   // ids and hashes that differ in each copy
+	moments []string   // versions and times in the events
+	kinds   []wordKind // of each word
 	patches []func(words []string, later time.Duration)
 	texts   [][2]cut // id and data of each event
 }
 
-// wordKind is what another word has to be for each copy.
+// wordKind selects what a copy has in the place of a word.
 type wordKind string
 
 const (
@@ -43,7 +42,7 @@ var (
 	clocks    = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\b1[6-9]\d{11}\b`)
 )
 
-// newTemplate finds what differs between the order and its copies.
+// newTemplate makes a template. It finds the ids, hashes and times that differ in each copy.
 func newTemplate(o payment.Order, events []payment.FeedEvent, lasts time.Duration) *template {
 	t := &template{order: o, lasts: lasts, created: time.UnixMilli(o.Listed.Created)}
 	t.order.Revision, t.order.Raw, t.order.Blocks = "", nil, nil
@@ -99,12 +98,13 @@ func entryTime(entry string) time.Time {
 	return time.UnixMilli(n)
 }
 
-// cut is a text in pieces: as it is, or the number of a word, or the number of a moment behind the words.
+// cut is a text in pieces.
 type cut []piece
 
+// piece is a constant text, or the index of a word. The moments follow the words in this numbering.
 type piece struct {
 	text string
-	word int // -1: the text
+	word int // -1: text is used
 }
 
 // cut cuts a text at the words and moments.
@@ -157,7 +157,7 @@ func (t *template) patchText(v reflect.Value) {
 	t.patches = append(t.patches, func(words []string, _ time.Duration) { v.SetString(c.join(words)) })
 }
 
-// patchNumber moves what can only be a moment of these years, in Unix seconds or milliseconds.
+// patchNumber shifts a number that can only be a time from 2020 to 2033, in Unix seconds or milliseconds.
 func (t *template) patchNumber(v reflect.Value) {
 	const from, until = 1_600_000_000, 2_000_000_000
 	switch n := v.Int(); {
@@ -168,7 +168,8 @@ func (t *template) patchNumber(v reflect.Value) {
 	}
 }
 
-// walk visits all texts and numbers below a value. With numbers, those in maps are patched by setting the entries anew.
+// walk visits all texts and numbers below a value. The entries of a map cannot be changed in place. If number is set, a
+// patch stores them again.
 func (t *template) walk(v reflect.Value, text, number func(reflect.Value)) {
 	switch v.Kind() {
 	case reflect.String:
@@ -222,9 +223,8 @@ func (t *template) walkMap(v reflect.Value, text, number func(reflect.Value)) {
 	})
 }
 
-// copy makes the n-th copy, as if the order had been created at a moment, and returns when its events were made, in
-// Unix milliseconds. The copy is t.order and t.events, until the next one. Without a customer it has that of its
-// name.
+// copy makes the n-th copy, an order with the given creation time. The copy is in t.order and t.events until the next
+// call. copy returns the times of its events, in Unix milliseconds. An empty customer stands for nameOf's.
 func (t *template) copy(n int, created time.Time, customer payment.CustomerID) (made []int64) {
 	name, draw := nameOf(n), rand.New(rand.NewPCG(uint64(n), 3))
 	if customer != "" {

@@ -14,8 +14,8 @@ import (
 // names are the ids of the n-th copy.
 type names struct {
 	order    payment.OrderID
-	payment  payment.ID // the one that the order stands for
-	secret   string     // of that payment
+	payment  payment.ID // the order's current one
+	secret   string     // client secret of the payment
 	customer payment.CustomerID
 }
 
@@ -26,7 +26,7 @@ const ordersOfCustomer = 3
 
 var shortCode = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// orderName is the id of the n-th copy's order. A product with an odd number gives each n another one.
+// orderName returns the id of the n-th copy's order. The product with an odd number is different for each n.
 func orderName(n int) payment.OrderID {
 	const odd, bits = 0x9e3779b97f4a7c15, 40
 	mixed := uint64(n) * odd & (1<<bits - 1)
@@ -34,7 +34,7 @@ func orderName(n int) payment.OrderID {
 	return payment.OrderID(shortCode.EncodeToString(raw))
 }
 
-// nameOf gives the ids of the n-th copy: as long and as random as Stripe's, and the same in each run.
+// nameOf returns the ids of the n-th copy: as long and as random as Stripe's, and the same in each run.
 func nameOf(n int) names {
 	draw := rand.New(rand.NewPCG(uint64(n), 1))
 	id := drawID(draw, "pi")
@@ -56,7 +56,7 @@ func drawID(draw *rand.Rand, prefix string) string {
 	return string(id)
 }
 
-// draw gives the copy's word of this kind.
+// draw returns the copy's word of this kind.
 func (k wordKind) draw(name names, draw *rand.Rand) string {
 	switch k {
 	case ownOrder:
@@ -75,7 +75,7 @@ func (k wordKind) draw(name names, draw *rand.Rand) string {
 	return drawID(draw, string(k))
 }
 
-// shifted is a version or a time, so much later.
+// shifted returns a version or a time, shifted by the duration.
 func shifted(text string, later time.Duration) string {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return at.Add(later).UTC().Format(time.RFC3339)

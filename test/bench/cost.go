@@ -17,9 +17,9 @@ import (
 
 // costOptions are the flags of the scenario cost.
 type costOptions struct {
-	modes    []string // of Redis; the first is the one to which the others are compared
+	modes    []string // Redis modes; the others are compared with the first
 	replicas int      // of each master
-	confirm  int      // REDIS_WAIT_REPLICAS, where there are replicas; -1: all of them
+	confirm  int      // REDIS_WAIT_REPLICAS, if there are replicas; -1: all of them
 	fsync    string   // appendfsync of all servers
 	tasks    *regexp.Regexp
 }
@@ -27,28 +27,28 @@ type costOptions struct {
 // costFlags declares the flags of the scenario cost.
 func costFlags(flags *flag.FlagSet) *costOptions {
 	o := &costOptions{modes: testenv.RedisModes, tasks: regexp.MustCompile("")}
-	flags.Func("tasks", "of cost: regexp of kinds of requests; one about payments that another opens needs both",
+	flags.Func("tasks", "cost: regular expression for the tasks; a task on the payments of another task needs both",
 		func(text string) (err error) {
 			o.tasks, err = regexp.Compile(text)
 			return err
 		})
-	flags.Func("redis", "of cost: setups of Redis, the one to compare with first (single,sentinel,cluster)",
+	flags.Func("redis", "cost: Redis modes; the others are compared with the first (single,sentinel,cluster)",
 		func(text string) (err error) {
 			o.modes, err = parseModes(text)
 			return err
 		})
-	flags.IntVar(&o.replicas, "replicas", 1, "of cost: replicas of each master, but for a single server")
-	flags.IntVar(&o.confirm, "confirm", -1, "of cost: REDIS_WAIT_REPLICAS, where there are replicas; -1: all of them")
-	flags.StringVar(&o.fsync, "appendfsync", "always", "of cost: appendfsync of all redis-servers")
+	flags.IntVar(&o.replicas, "replicas", 1, "cost: replicas of each master; a single server has none")
+	flags.IntVar(&o.confirm, "confirm", -1, "cost: REDIS_WAIT_REPLICAS, if there are replicas; -1: all of them")
+	flags.StringVar(&o.fsync, "appendfsync", "always", "cost: appendfsync of all redis-servers")
 	return o
 }
 
-// parseModes reads setups of Redis, separated by commas.
+// parseModes parses Redis modes, separated by commas.
 func parseModes(text string) ([]string, error) {
 	modes := strings.Split(text, ",")
 	for _, mode := range modes {
 		if !slices.Contains(testenv.RedisModes, mode) {
-			return nil, fmt.Errorf("%q is no setup of Redis: %s", mode, strings.Join(testenv.RedisModes, ", "))
+			return nil, fmt.Errorf("%q is not a Redis mode; use %s", mode, strings.Join(testenv.RedisModes, ", "))
 		}
 	}
 	return modes, nil
@@ -80,7 +80,7 @@ func cost(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// costPart is a group of tasks with settings of the server.
+// costPart is a group of tasks, with the server's settings.
 type costPart struct {
 	settings func(s *costSetup) map[string]string
 	tasks    []costTask
@@ -102,7 +102,7 @@ func (b *bench) costParts() (parts []costPart) {
 	return parts
 }
 
-// chosenTasks are those of all parts.
+// chosenTasks returns the tasks of all parts.
 func (b *bench) chosenTasks() (all []costTask) {
 	for _, part := range b.costParts() {
 		all = append(all, part.tasks...)
@@ -131,7 +131,7 @@ func costRound(ctx context.Context, round int, all []*costSetup, parts []costPar
 	return nil
 }
 
-// beginAll starts a server in each setup, in place of the one before.
+// beginAll starts a server in each setup. It replaces the server of the previous part.
 func beginAll(ctx context.Context, all []*costSetup, part costPart) error {
 	for _, s := range all {
 		if s.kasse != nil {
@@ -146,10 +146,10 @@ func beginAll(ctx context.Context, all []*costSetup, part costPart) error {
 	return measureIdle(ctx, all)
 }
 
-// measureIdle measures what all servers spend while nothing happens.
+// measureIdle measures the processor time of all servers without requests.
 func measureIdle(ctx context.Context, all []*costSetup) error {
 	length := 2 * all[0].length
-	if !wait.Pause(ctx, length) { // the first passes in the background are over
+	if !wait.Pause(ctx, length) { // the first passes of the background work end
 		return ctx.Err()
 	}
 	began, before := time.Now(), make([]spent, len(all))
@@ -161,13 +161,13 @@ func measureIdle(ctx context.Context, all []*costSetup) error {
 	}
 	for i, s := range all {
 		s.idle = s.spent().minus(before[i]).times(1 / time.Since(began).Seconds())
-		const perCent = 1e4 // of a core, in microseconds a second
+		const perCent = 1e4 // one per cent of a core, in microseconds per second
 		s.note(taskIdle, 1, s.idle.times(1/perCent), "%core")
 	}
 	return nil
 }
 
-// measure records what one request of a task costs, without what the servers spend while nothing happens.
+// measure records the processor time of one request of a task. The idle time of the servers is subtracted.
 func (s *costSetup) measure(ctx context.Context, t costTask) error {
 	if t.prepare != nil {
 		end, err := t.prepare(ctx, s)
@@ -182,7 +182,7 @@ func (s *costSetup) measure(ctx context.Context, t costTask) error {
 		return err
 	}
 	if count == 0 {
-		return errors.New("nothing was measured")
+		return errors.New("the task sent no request")
 	}
 	took, all := time.Since(began), s.spent().minus(before)
 	each := all.minus(s.idle.times(took.Seconds())).positive().times(1 / float64(count))
@@ -191,7 +191,7 @@ func (s *costSetup) measure(ctx context.Context, t costTask) error {
 	return nil
 }
 
-// note records what something costs.
+// note records a cost.
 func (s *costSetup) note(name string, count int, each spent, unit string) {
 	var metrics []metric
 	for _, part := range spentParts {
@@ -200,4 +200,4 @@ func (s *costSetup) note(name string, count int, each spent, unit string) {
 	s.line(costName(s.mode, name), count, metrics...)
 }
 
-func costName(mode, task string) string { return "Cost/" + mode + "/" + underlined(task) }
+func costName(mode, task string) string { return "Cost/" + mode + "/" + underscored(task) }

@@ -14,34 +14,35 @@ import (
 	"kasse/test/wait"
 )
 
-// costPayments is how many payments the status reads and the changes are about. A test sets fewer.
+// costPayments is the number of payments that are read and changed. A test sets fewer.
 var costPayments = 1_000
 
-// warmUps are webhooks to a new server before it is measured: an even number.
+// warmUps is the number of webhooks to a new server before it is measured. It is even.
 const warmUps = 200
 
-// costSetup is one setup of Redis with a server, of which one runs at a time: two would share the background work.
+// costSetup is one setup of Redis with its server. Only one server runs at a time, since two would share the background
+// work.
 type costSetup struct {
 	*environment
 	mode    string
 	servers *testenv.Servers
-	kasse   *testenv.Kasse // of the moment
-	idle    spent          // in one second in which nothing happens
+	kasse   *testenv.Kasse // the running server
+	idle    spent          // processor time per second without requests
 
 	sim      *stripesim.Server
 	stripe   string // its URL
-	counting string // the same, for Kasse: its reads are counted
+	counting string // its URL for Kasse, at which reads are counted
 	customer string
 	events   eventBook
-	reads    atomic.Int64 // of payments, by Kasse
+	reads    atomic.Int64 // reads of payments by Kasse
 	pushed   atomic.Int64 // deliveries that the endpoint has received
-	endpoint string
+	endpoint string       // its URL
 
 	round   int
 	changes int               // of the seeded payments so far
-	whole   [][]byte          // status reads that are answered with the view
-	tags    [][]byte          // … and with 304
-	opened  map[string][]cart // in this round, by the task that opened them
+	whole   [][]byte          // requests of a status that are answered with the view
+	tags    [][]byte          // requests of a status that are answered with 304
+	opened  map[string][]cart // orders of this round, by the task that opened them
 }
 
 // newCostSetup starts the servers and a simulated Stripe, and opens the payments.
@@ -80,27 +81,24 @@ func (s *costSetup) prepare(ctx context.Context) error {
 	if err := s.start(ctx, nil); err != nil {
 		return err
 	}
-	if err := s.seed(ctx, server{s.kasse.Public, s.kasse.PID()}, costPayments); err != nil {
-		return err
-	}
-	return nil
+	return s.seed(ctx, server{s.kasse.Public, s.kasse.PID()}, costPayments)
 }
 
-// settings are those of a server.
+// settings returns the settings of a server.
 func (s *costSetup) settings(more map[string]string) map[string]string {
 	all := map[string]string{
 		"STRIPE_API_BASE": s.counting, "STRIPE_WEBHOOK_SECRETS": hookSecret, "STRIPE_SECRET_KEY": "sk_test_bench",
 		"STRIPE_READ_RPS": "100", "REDIS_DURABILITY": "off", "REDIS_PARTITIONS": "16",
 		"RATE_LIMIT_SERVICE": "999999/s", "RATE_LIMIT_FRONTEND": "10000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off",
 		"RATE_LIMIT_ADDRESS": "10000/s", "REDIS_WAIT_REPLICAS": strconv.Itoa(s.confirmed()),
-		"REDIS_WAIT_TIMEOUT": "2s", // a busy machine is no failure
+		"REDIS_WAIT_TIMEOUT": "2s", // enough on a busy machine
 	}
 	maps.Copy(all, s.servers.Settings())
 	maps.Copy(all, more)
 	return all
 }
 
-// confirmed is REDIS_WAIT_REPLICAS.
+// confirmed returns REDIS_WAIT_REPLICAS of the setup.
 func (s *costSetup) confirmed() int {
 	if len(s.servers.Replicas) == 0 {
 		return 0
@@ -108,7 +106,7 @@ func (s *costSetup) confirmed() int {
 	return s.cost.confirmed()
 }
 
-// confirmed is REDIS_WAIT_REPLICAS, where there are replicas.
+// confirmed returns REDIS_WAIT_REPLICAS of setups with replicas.
 func (o costOptions) confirmed() int {
 	if o.confirm < 0 {
 		return o.replicas
@@ -130,8 +128,8 @@ func (s *costSetup) start(ctx context.Context, more map[string]string) (err erro
 	return err
 }
 
-// begin starts a server that has all views in memory and open connections, and waits until its endpoint has the events
-// of before.
+// begin starts a server, loads all views into its memory and opens its connections. If the server has an endpoint,
+// begin waits until it has received the events of earlier tasks.
 func (s *costSetup) begin(ctx context.Context, more map[string]string) error {
 	if err := s.start(ctx, more); err != nil {
 		return err

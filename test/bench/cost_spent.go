@@ -4,7 +4,7 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// spent is processor time in microseconds, by who spent it.
+// spent is processor time in microseconds, by kind of process.
 type spent struct{ kasse, masters, replicas, sentinels float64 }
 
 // spentParts are the parts of spent.
@@ -18,7 +18,7 @@ var spentParts = []struct {
 	{"sentinels", func(s *spent) *float64 { return &s.sentinels }},
 }
 
-// each returns a spent of which every part is a function of the parts.
+// each returns s with a function applied to each part.
 func (s spent) each(of func(at int, value float64) float64) spent {
 	for at, part := range spentParts {
 		*part.of(&s) = of(at, *part.of(&s))
@@ -38,12 +38,12 @@ func (s spent) times(factor float64) spent {
 	return s.each(func(_ int, value float64) float64 { return value * factor })
 }
 
-// positive leaves no part below zero: a part that does nothing may spend less than while it was idle.
+// positive replaces negative parts by zero. A part may be negative after the idle time was subtracted.
 func (s spent) positive() spent {
 	return s.each(func(_ int, value float64) float64 { return max(value, 0) })
 }
 
-// spent is the processor time of the setup's processes so far.
+// spent returns the processor time of the setup's processes so far.
 func (s *costSetup) spent() spent {
 	of := func(servers []*testenv.Redis) (all float64) {
 		for _, server := range servers {

@@ -14,7 +14,7 @@ import (
 	"kasse/test/wait"
 )
 
-// startStripe starts a simulated Stripe that posts its events to the bench.
+// startStripe starts a simulated Stripe that sends its events to this program.
 func (s *costSetup) startStripe(ctx context.Context) (err error) {
 	s.events.all = map[string][]byte{}
 	s.sim = stripesim.New(stripesim.Options{
@@ -32,8 +32,8 @@ func (s *costSetup) startStripe(ctx context.Context) (err error) {
 	return err
 }
 
-// countReads counts the reads of payments. The list of events is empty: the catch-up at a server's start would find
-// the events before the bench delivers them.
+// countReads counts the reads of payments. Its list of events is empty. Otherwise the catch-up at a server's start
+// would find the events before this program delivers them.
 func (s *costSetup) countReads(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && r.URL.Path == "/v1/events" {
 		w.Header().Set("Content-Type", "application/json")
@@ -46,14 +46,15 @@ func (s *costSetup) countReads(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pushSettings are those of a server with an endpoint.
+// pushSettings returns the settings of a server with an endpoint.
 func (s *costSetup) pushSettings() map[string]string {
 	return map[string]string{
-		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": s.endpoint + "/events=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+		"EVENT_ALLOW_PRIVATE": "true",
+		"EVENT_ENDPOINTS":     s.endpoint + "/events=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 	}
 }
 
-// eventBook keeps the events of the simulated Stripe.
+// eventBook records the events of the simulated Stripe.
 type eventBook struct {
 	mu  sync.Mutex
 	all map[string][]byte // bodies by payment and type
@@ -82,8 +83,8 @@ func (e *eventBook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	e.all[payment+" "+event.Type] = body
 }
 
-// of waits for the events of a type about the payments, and signs a delivery of each.
-func (e *eventBook) of(ctx context.Context, kind string, payments []cart) ([][]byte, error) {
+// deliveries waits for the events of a type about the payments, and returns a signed delivery of each.
+func (e *eventBook) deliveries(ctx context.Context, kind string, payments []cart) ([][]byte, error) {
 	var all [][]byte
 	err := wait.For(ctx, func() error {
 		e.mu.Lock()
@@ -101,7 +102,7 @@ func (e *eventBook) of(ctx context.Context, kind string, payments []cart) ([][]b
 	return all, err
 }
 
-// pay brings payments to succeeded at Stripe.
+// pay sets the status of payments at Stripe to succeeded.
 func (s *costSetup) pay(payments []cart) error {
 	var all []error
 	for _, c := range payments {

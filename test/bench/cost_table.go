@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// costTables prints what each request costs in each setup, how the setups compare, and what a day of orders needs.
+// costTables prints the cost of each request in each setup, the ratios between the setups, and the cost of a day's
+// orders.
 func (b *bench) costTables() {
 	fmt.Fprintf(
 		b.out, "\nProcessor time in µs of a request: Kasse + masters + replicas + sentinels. Medians of %d rounds.\n"+
-			"appendfsync %s. Behind sentinels and on the cluster: %d replicas of each master, REDIS_WAIT_REPLICAS=%d.\n",
+			"appendfsync %s. Behind sentinels and on the cluster: %d replicas of each master, "+
+			"REDIS_WAIT_REPLICAS=%d.\n",
 		b.rounds, b.cost.fsync, b.cost.replicas, b.cost.confirmed(),
 	)
 	b.costHead("request")
@@ -20,8 +22,8 @@ func (b *bench) costTables() {
 	b.costRow("idle, % of a core", func(mode string) string {
 		return b.costMedian(mode, taskIdle, "%core").text("%.2f")
 	})
-	fmt.Fprint(b.out, "\nRequests for the same processor time, by the first setup: by the time of Kasse; by that of "+
-		"Kasse and the masters (least to most).\n")
+	fmt.Fprint(b.out, "\nRequests per processor time, relative to the first setup: time of Kasse; "+
+		"time of Kasse and the masters (minimum to maximum).\n")
 	b.costHead("request")
 	for _, t := range b.chosenTasks() {
 		b.costRow(t.name, func(mode string) string { return b.costRatios(mode, t.name) })
@@ -44,7 +46,7 @@ func (b *bench) costRow(name string, cell func(mode string) string) {
 	fmt.Fprintln(b.out)
 }
 
-// costOf is what one request costs in a setup.
+// costOf returns the cost of one request in a setup.
 func (b *bench) costOf(mode, task string) spent { return b.costMedian(mode, task, "µs/op") }
 
 func (b *bench) costMedian(mode, task, unit string) spent {
@@ -53,7 +55,7 @@ func (b *bench) costMedian(mode, task, unit string) spent {
 	})
 }
 
-// String writes the parts in microseconds; parts without processes are left out.
+// String formats the parts in microseconds. It omits the parts without processes.
 func (s spent) String() string { return s.text("%.0f") }
 
 func (s spent) text(format string) string {
@@ -64,7 +66,7 @@ func (s spent) text(format string) string {
 	return strings.Join(parts, " + ")
 }
 
-// costRatios compares a setup with the first one: in each round, the first one's time by the setup's.
+// costRatios compares a setup with the first one: in each round, the first one's time is divided by the setup's.
 func (b *bench) costRatios(mode, task string) string {
 	first := b.cost.modes[0]
 	kasse, masters := " kasse-µs/op", " masters-µs/op"

@@ -22,13 +22,13 @@ type costTask struct {
 	prepare func(ctx context.Context, s *costSetup) (end func(), err error) // not measured; nil: none
 }
 
-// Rates of the tasks in requests a second: those of a busy shop, of some 100 orders a second at its peak. A task at
-// full rate shows what a request costs where many are served together.
+// Rates of the tasks in requests per second: those of a busy shop, with some 100 orders per second at its peak. A task
+// at full rate shows the cost of a request when many are served together.
 const (
 	costReads    = 1000
 	costMisses   = 500
 	costCreates  = 50
-	costWebhooks = 80 // below the 100 reads a second of STRIPE_READ_RPS
+	costWebhooks = 80 // below STRIPE_READ_RPS, 100 reads per second
 )
 
 // Names of the tasks that the tables use.
@@ -48,7 +48,7 @@ const (
 	taskIdle        = "idle"
 )
 
-// costTasks are measured in this order: later ones are about the payments that earlier ones open or change.
+// costTasks are measured in this order, since later tasks use the payments that earlier ones open or change.
 var costTasks = []costTask{
 	{name: taskRead, run: reading(costReads)},
 	{name: taskUnchanged, run: readingUnchanged(costReads)},
@@ -74,10 +74,10 @@ var pushTasks = []costTask{
 	}},
 }
 
-// paced is how many requests a task at a rate makes: an even number.
+// paced returns the number of requests of a task at a rate. It is even.
 func (s *costSetup) paced(rate int) int { return max(int(float64(rate)*s.length.Seconds()), 2) &^ 1 }
 
-// send sends each request once, at a rate or (0) on a few connections.
+// send sends each request once, at a rate per second. A rate of 0 has no limit.
 func (s *costSetup) send(ctx context.Context, requests [][]byte, rate, status int) (int, error) {
 	return collectAt(ctx, s.kasse.Public, rate, connections, requests, status, func([]byte) {})
 }
@@ -97,7 +97,7 @@ func readingUnchanged(rate int) func(context.Context, *costSetup) (int, error) {
 	}
 }
 
-// read sends random ones of the requests.
+// read sends requests that it draws at random.
 func (s *costSetup) read(ctx context.Context, of [][]byte, rate, status int) (int, error) {
 	var l load
 	var err error
@@ -109,12 +109,12 @@ func (s *costSetup) read(ctx context.Context, of [][]byte, rate, status int) (in
 	return l.count(), err
 }
 
-// missing reads payments that have changed since their view was read, each once.
+// missing reads payments once that have changed since their views were cached.
 func missing(ctx context.Context, s *costSetup) (int, error) {
 	return s.send(ctx, s.whole[:min(changedPayments, len(s.whole))], costMisses, http.StatusOK)
 }
 
-// creating opens orders, and keeps them under a name.
+// creating opens orders, and records them under a name.
 func creating(name string, customer bool, rate int) func(context.Context, *costSetup) (int, error) {
 	return func(ctx context.Context, s *costSetup) (int, error) {
 		count := s.paced(8 * costCreates)
@@ -124,7 +124,7 @@ func creating(name string, customer bool, rate int) func(context.Context, *costS
 		s.opened[name] = nil
 		var requests [][]byte
 		for i := range count {
-			body := fmt.Sprintf(`{"order_id":"%s-%d-%d","amount":4200,"currency":"eur"}`, underlined(name), s.round, i)
+			body := fmt.Sprintf(`{"order_id":"%s-%d-%d","amount":4200,"currency":"eur"}`, underscored(name), s.round, i)
 			if customer {
 				body = strings.Replace(body, "{", fmt.Sprintf(`{"customer":"%s",`, s.customer), 1)
 			}
@@ -136,7 +136,7 @@ func creating(name string, customer bool, rate int) func(context.Context, *costS
 				Order   string `json:"order_id"`
 				Payment string `json:"payment_intent"`
 			}
-			if json.Unmarshal(body, &view) == nil { // what is missing fails where the payments are used
+			if json.Unmarshal(body, &view) == nil { // the tasks that use the payments report a missing one
 				mu.Lock()
 				defer mu.Unlock()
 				s.opened[name] = append(s.opened[name], cart{view.Order, view.Payment})
@@ -148,7 +148,7 @@ func creating(name string, customer bool, rate int) func(context.Context, *costS
 // delivering delivers an event about each payment that a task has opened.
 func delivering(kind, of string) func(context.Context, *costSetup) (int, error) {
 	return func(ctx context.Context, s *costSetup) (int, error) {
-		requests, err := s.events.of(ctx, kind, s.opened[of])
+		requests, err := s.events.deliveries(ctx, kind, s.opened[of])
 		if err != nil {
 			return 0, err
 		}
@@ -156,7 +156,8 @@ func delivering(kind, of string) func(context.Context, *costSetup) (int, error) 
 	}
 }
 
-// succeeding delivers the success of each payment that a task has opened, until all have been read at Stripe.
+// succeeding delivers the success of each payment that a task has opened. It ends when Kasse has read all of them at
+// Stripe.
 func succeeding(of string) func(context.Context, *costSetup) (int, error) {
 	return func(ctx context.Context, s *costSetup) (int, error) {
 		if err := s.pay(s.opened[of]); err != nil {
@@ -171,7 +172,7 @@ func succeeding(of string) func(context.Context, *costSetup) (int, error) {
 	}
 }
 
-// succeedingWithPush is succeeding, until the endpoint has all events, too.
+// succeedingWithPush is succeeding, and ends when the endpoint has received all events.
 func succeedingWithPush(ctx context.Context, s *costSetup) (int, error) {
 	before := s.pushed.Load()
 	count, err := succeeding("push")(ctx, s)
@@ -181,7 +182,7 @@ func succeedingWithPush(ctx context.Context, s *costSetup) (int, error) {
 	return count, s.awaitCount(ctx, "pushes", &s.pushed, before+int64(count))
 }
 
-// awaitCount waits until something has been counted, and its result saved.
+// awaitCount waits until a counter has the wanted value, and until the last result is saved.
 func (s *costSetup) awaitCount(ctx context.Context, what string, of *atomic.Int64, wanted int64) error {
 	err := wait.For(ctx, func() error {
 		if had := of.Load(); had < wanted {
@@ -189,14 +190,14 @@ func (s *costSetup) awaitCount(ctx context.Context, what string, of *atomic.Int6
 		}
 		return nil
 	})
-	wait.Pause(ctx, 200*time.Millisecond)
+	wait.Pause(ctx, 200*time.Millisecond) // the last result is saved
 	if had := of.Load(); err == nil && had != wanted {
 		return fmt.Errorf("%d %s too many", had-wanted, what)
 	}
 	return err
 }
 
-// changedPayments are those that change: each to requires_action and back.
+// changedPayments is the number of payments that change, each to requires_action and back.
 const changedPayments = 200
 
 func changing(rate int) func(context.Context, *costSetup) (int, error) {
@@ -208,7 +209,7 @@ func changing(rate int) func(context.Context, *costSetup) (int, error) {
 	}
 }
 
-// alternate changes payments back and forth, and leaves each as it was.
+// alternate changes payments back and forth. Each has the same status at the end as before.
 func (s *costSetup) alternate(ctx context.Context, count, rate int) (int, error) {
 	of := min(changedPayments, costPayments, count/2)
 	count -= count % (2 * of)
@@ -222,7 +223,7 @@ func (s *costSetup) alternate(ctx context.Context, count, rate int) (int, error)
 	return s.send(ctx, requests, rate, http.StatusOK)
 }
 
-// waitingPages opens a page that waits for each payment that changes.
+// waitingPages opens a waiting request for each payment that changes.
 func waitingPages(ctx context.Context, s *costSetup) (func(), error) {
 	count := min(changedPayments, costPayments, s.paced(costWebhooks)/2)
 	var answers atomic.Int64
@@ -236,11 +237,12 @@ func waitingPages(ctx context.Context, s *costSetup) (func(), error) {
 		}
 		return nil
 	})
-	wait.Pause(ctx, 200*time.Millisecond) // the last one has asked again
+	wait.Pause(ctx, 200*time.Millisecond) // the last one repeats its request
 	return all.close, err
 }
 
-// readEach reads the seeded payments once. It returns the requests of a whole read, and of an unchanged one.
+// readEach reads each seeded payment once. It returns the requests that are answered with the view, and those that are
+// answered with 304.
 func readEach(address string, count int) (whole, unchanged [][]byte, err error) {
 	l, err := dial(address)
 	if err != nil {
@@ -258,7 +260,7 @@ func readEach(address string, count int) (whole, unchanged [][]byte, err error) 
 	return whole, unchanged, nil
 }
 
-// collectAt sends each request once, at a rate or (0) on a few connections, and gives each answer away.
+// collectAt sends each request once, and calls answer with each response's body. A rate of 0 has no limit.
 func collectAt(
 	ctx context.Context, address string, rate, few int, requests [][]byte, status int, answer func(body []byte),
 ) (int, error) {

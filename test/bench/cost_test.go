@@ -40,26 +40,26 @@ func TestDayOfOrders(t *testing.T) {
 	idle := spent{kasse: 0.5, masters: 1, replicas: 2, sentinels: 3} // per cent of a core
 	peak, mean := coresFor(1_000_000, order, idle, 2)
 	if want := (spent{0.1 + 0.01, 0.01 + 0.01, 0.02 + 0.02, 0.03}); !near(mean, want) {
-		t.Errorf("on average %+v cores, not %+v", mean, want)
+		t.Errorf("on average %+v cores, want %+v", mean, want)
 	}
 	if want := (spent{1 + 0.01, 0.1 + 0.01, 0.2 + 0.02, 0.03}); !near(peak, want) {
-		t.Errorf("at the peak %+v cores, not %+v", peak, want)
+		t.Errorf("at the peak %+v cores, want %+v", peak, want)
 	}
 }
 
-// TestOrderCost adds what an order needs: a request as often as it is made, and of a push and of a waiting page only
-// what they add to their webhook.
+// TestOrderCost adds the requests of an order, each as often as it is made. A push and a waiting page count only with
+// what they add to the cost of their webhook.
 func TestOrderCost(t *testing.T) {
 	t.Parallel()
 	costs := map[string]spent{}
 	for _, t := range append(slices.Clone(costTasks), pushTasks...) {
 		costs[t.name] = spent{kasse: 100, masters: 10}
 	}
-	costs[taskPushSuccess] = spent{kasse: 140, masters: 9} // noise is no gain
+	costs[taskPushSuccess] = spent{kasse: 140, masters: 9} // less than without a push: the difference counts as 0
 	costs[taskWaiting] = spent{kasse: 103, masters: 11}
 	got := orderCost(func(task string) spent {
 		if _, is := costs[task]; !is {
-			t.Errorf("nothing measures %q", task)
+			t.Errorf("no task measures %q", task)
 		}
 		return costs[task]
 	})
@@ -70,19 +70,21 @@ func TestOrderCost(t *testing.T) {
 	const waits, pushes = 2, 1
 	plain := requests - waits - pushes
 	if want := (spent{kasse: 100*plain + 3*waits + 40*pushes, masters: 10*plain + 1*waits}); !near(got, want) {
-		t.Errorf("an order costs %+v, not %+v", got, want)
+		t.Errorf("an order costs %+v, want %+v", got, want)
 	}
 }
 
 // TestCostRatios compares setups in the same round, not medians of different rounds.
 func TestCostRatios(t *testing.T) {
 	t.Parallel()
-	b := &bench{cost: costOptions{modes: []string{"single", "cluster"}}, results: map[string][]float64{}, out: &bytes.Buffer{}}
+	b := &bench{
+		cost: costOptions{modes: []string{"single", "cluster"}}, results: map[string][]float64{}, out: &bytes.Buffer{},
+	}
 	s := map[string]*costSetup{}
 	for _, mode := range b.cost.modes {
 		s[mode] = &costSetup{environment: &environment{bench: b}, mode: mode}
 	}
-	for _, busy := range []float64{1, 10, 3} { // a busy machine costs both
+	for _, busy := range []float64{1, 10, 3} { // a busy machine slows both setups
 		s["single"].note(taskRead, 1, spent{kasse: 8 * busy, masters: 2 * busy}, "µs/op")
 		s["cluster"].note(taskRead, 1, spent{kasse: 10 * busy, masters: 10 * busy}, "µs/op")
 	}
@@ -94,18 +96,18 @@ func TestCostRatios(t *testing.T) {
 	}
 }
 
-func TestSetupsAreNamed(t *testing.T) {
+func TestParseModes(t *testing.T) {
 	t.Parallel()
 	if modes, err := parseModes("cluster,single"); err != nil || !slices.Equal(modes, []string{"cluster", "single"}) {
 		t.Error(modes, err)
 	}
 	if _, err := parseModes("single,proxy"); err == nil {
-		t.Error("an unknown setup is taken")
+		t.Error("an unknown mode is accepted")
 	}
 }
 
-// TestServersKnowEachOther starts the two setups of several servers. Settings names all that a client may ask.
-func TestServersKnowEachOther(t *testing.T) {
+// TestNewServers starts the two setups of several servers. Settings names all servers to which a client may connect.
+func TestNewServers(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string][4]int{"sentinel": {1, 1, 3, 3}, "cluster": {3, 3, 0, 6}} {
 		t.Run(mode, func(t *testing.T) {
@@ -118,7 +120,7 @@ func TestServersKnowEachOther(t *testing.T) {
 			url := s.Settings()["REDIS_URL"]
 			got := [4]int{len(s.Masters), len(s.Replicas), len(s.Sentinels), strings.Count(url, "127.0.0.1:")}
 			if got != want {
-				t.Errorf("masters, replicas, sentinels and addresses: %v, not %v; %s", got, want, url)
+				t.Errorf("masters, replicas, sentinels and addresses: %v, want %v; %s", got, want, url)
 			}
 		})
 	}

@@ -13,8 +13,8 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// stripeTakes is the simulated duration of each call to Stripe.
-const stripeTakes = 100 * time.Millisecond
+// stripeLatency is the simulated duration of each call to Stripe.
+const stripeLatency = 100 * time.Millisecond
 
 // create opens payments of customers while each call to Stripe takes 100 ms. The baseline is a handler that
 // makes the two calls in parallel and does nothing else.
@@ -43,7 +43,7 @@ func create(ctx context.Context, b *bench) error {
 		return err
 	}
 	for _, call := range []string{"POST /v1/payment_intents", "POST /v1/customer_sessions"} {
-		if err := sim.SetLatency(call, stripeTakes); err != nil {
+		if err := sim.SetLatency(call, stripeLatency); err != nil {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func create(ctx context.Context, b *bench) error {
 		}
 	}
 	b.figure(
-		"create, Stripe taking 100 ms a call, 20/s, appendfsync always: p50", "≤ 1.05 ×", "%s",
+		"create, Stripe takes 100 ms per call, 20/s, appendfsync always: p50", "≤ 1.05 ×", "%s",
 		b.ratio("Create/kasse p50-µs", "Create/bare p50-µs"),
 	)
 	return nil

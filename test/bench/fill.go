@@ -16,15 +16,14 @@ import (
 	"kasse/store"
 )
 
-// Copies are encoded by the store's own SaveOrder and SavePointer: a hook takes their commands before they are sent.
-// The filler does with plain commands what save_order.lua and save_pointer.lua do with them, since the scripts take
-// six times as long, and give the entries of the stream the time of the fill. TestFillIsWhatKasseWrites compares
-// both.
+// The store's own SaveOrder and SavePointer encode the copies, and a hook takes their commands before they are sent.
+// The filler writes with plain commands what save_order.lua and save_pointer.lua would write. The scripts take six
+// times as long, and give the stream's entries the time of the fill. TestFillIsWhatKasseWrites compares both.
 
 // partitionsOfBench is REDIS_PARTITIONS of the bench's servers.
 const partitionsOfBench = 16
 
-// capture is a client's hook that sends nothing. It keeps the arguments of scripts and answers as Redis does after a
+// capture is a client's hook that sends nothing. It keeps the arguments of scripts, and returns Redis's response to a
 // write.
 type capture struct{ scripts [][]any }
 
@@ -38,7 +37,7 @@ func (c *capture) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(_ context.Context, cmd redis.Cmder) error {
 		answer, ok := cmd.(*redis.Cmd)
 		if !ok || cmd.Name() != "evalsha" {
-			return fmt.Errorf("the fill is not made for the command %s", cmd.Name())
+			return fmt.Errorf("the fill does not support the command %s", cmd.Name())
 		}
 		c.scripts = append(c.scripts, cmd.Args()[2:])
 		answer.SetVal([]any{"saved", "0", "0"})
@@ -50,18 +49,18 @@ func (c *capture) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 type filler struct {
 	client    *redis.Client
 	retention time.Duration // of payments
-	ends      time.Time     // when the newest copy was created
-	step      time.Duration // between two
+	ends      time.Time     // creation time of the newest copy
+	step      time.Duration // between the creation times of two copies
 	kind      func(m made, n int) *template
-	templates func() (made, error) // of one worker
+	templates func() (made, error) // makes the templates of one worker
 	first     int                  // number of the oldest copy
-	count     int                  // number behind the newest
-	workers   int                  // connections that write copies, each those of its partitions
+	count     int                  // number of the newest copy, plus one
+	workers   int                  // connections that write copies; each has its own partitions
 
-	fixedCustomer payment.CustomerID // of all copies; empty: each has that of its name
+	fixedCustomer payment.CustomerID // of all copies; empty: each has nameOf's
 }
 
-// createdAt is when the n-th copy was created.
+// createdAt returns the creation time of the n-th copy.
 func (f *filler) createdAt(n int) time.Time {
 	return f.ends.Add(-time.Duration(f.count-1-n) * f.step).Truncate(time.Millisecond)
 }
@@ -97,7 +96,7 @@ func (f *filler) fill(ctx context.Context, mine int) error {
 	w.store = store.New(silent, store.Options{
 		Partitions: partitionsOfBench, Retention: f.retention, EventRetention: 720 * time.Hour,
 	})
-	// A pipeline that was sent twice would append entries twice.
+	// No retries: a pipeline that is sent twice would append entries twice.
 	client := redis.NewClient(&redis.Options{
 		Addr: f.client.Options().Addr, MaxRetries: -1, ReadTimeout: time.Hour, WriteTimeout: time.Hour,
 	})
@@ -159,21 +158,22 @@ func (w *fillWorker) write(ctx context.Context, n int) error {
 	return nil
 }
 
-// changes are what a copy's last write has left of work and expiry.
+// changes returns the queued work and the expiry that the last write of a copy's order has left.
 func (w *fillWorker) changes(t *template, n int) payment.Changes {
 	c := payment.Changes{Now: w.createdAt(n), Events: t.events, List: t.order.Listed}
 	if t.lasts > 0 {
 		c.Expires = t.lasts - w.now.Sub(w.createdAt(n))
 		return c
 	}
-	due := w.now.Add(time.Hour + time.Duration(n%1440)*time.Minute) // a running payment is looked at again within a day
+	due := w.now.Add(time.Hour + time.Duration(n%1440)*time.Minute) // a running payment is swept within a day
 	c.Sweeps = []payment.Due{{Payment: t.order.Current(), At: due}}
 	return c
 }
 
-// words takes one list after the other off the arguments of save_order.lua.
+// words are arguments of save_order.lua: lists, each after its length.
 type words []any
 
+// list removes and returns the first list.
 func (w *words) list() []any {
 	count, _ := (*w)[0].(int)
 	found := (*w)[1 : 1+count]
@@ -185,7 +185,7 @@ func (w *words) list() []any {
 func (w *fillWorker) saveOrder(ctx context.Context, keys, args []any, times []int64) {
 	const ownWords, expires = 8, 5
 	order, lists := keys[0], words(args[ownWords:])
-	lists.list() // payments in question
+	lists.list() // the payments that the caller wants
 	w.pipe.Do(ctx, append([]any{"hset", order}, lists.list()...)...)
 	lists.list() // fields to remove
 	for _, queue := range []any{keys[3], keys[4]} {
@@ -211,7 +211,7 @@ func (w *fillWorker) saveOrder(ctx context.Context, keys, args []any, times []in
 	}
 }
 
-// send sends what waits in the pipeline.
+// send sends the commands of the pipeline.
 func (w *fillWorker) send(ctx context.Context) error {
 	w.waiting = 0
 	replies, err := w.pipe.Exec(ctx)

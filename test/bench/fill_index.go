@@ -9,16 +9,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// indexes writes the buckets of the indexes of orders. Copies come in the order of their creation, so that a bucket
-// of the index by creation is full before the next one begins. The buckets of the index by customer are written at
-// the end: as full as splits leave them.
+// indexes writes the buckets of the indexes of orders. Copies are added in the order of their creation, so a bucket of
+// the index by creation is full before the next one begins. The buckets of the index by customer are written at the
+// end. They are as full as splits leave them.
 type indexes struct {
-	created  map[any]*bucket // the last one of each directory
-	customer map[any][]entry // of each directory
+	created  map[any]*bucket // the last bucket, by directory
+	customer map[any][]entry // all entries, by directory
 }
 
 type bucket struct {
-	start any // score in its name
+	start any // lowest score, which is part of the key
 	count int
 }
 
@@ -28,7 +28,7 @@ type entry struct {
 }
 
 const (
-	fullBucket  = 128 // entries; save_order.lua
+	fullBucket  = 128 // entries, as in save_order.lua
 	splitBucket = 88  // entries that a bucket has on average after splits in halves
 )
 
@@ -36,7 +36,7 @@ func newIndexes() *indexes {
 	return &indexes{created: map[any]*bucket{}, customer: map[any][]entry{}}
 }
 
-// add does one change of an index, which always adds: index, ZADD, score and member.
+// add adds an entry to an index. move has the index, the command ZADD, the score and the member.
 func (x *indexes) add(ctx context.Context, pipe redis.Pipeliner, keys, move []any) {
 	byCreation, byCustomer := keys[6], keys[7]
 	score, member := move[2], move[3]
@@ -59,7 +59,7 @@ func (x *indexes) add(ctx context.Context, pipe redis.Pipeliner, keys, move []an
 	pipe.Do(ctx, "zadd", fmt.Sprint(byCreation, ":", b.start), score, member)
 }
 
-// write adds the buckets of the indexes by customer. All entries of one score lie in one bucket.
+// write writes the buckets of the indexes by customer. All entries with the same score are in the same bucket.
 func (x *indexes) write(ctx context.Context, pipe redis.Pipeliner) {
 	for directory, all := range x.customer {
 		slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(a.score, b.score) })

@@ -20,8 +20,8 @@ import (
 	"kasse/test/wait"
 )
 
-// growth measures Kasse on Redis with more and more orders, each size on a redis-server of its own. Nothing may grow
-// faster than the data, and a request may not grow at all.
+// growth measures Kasse on Redis with increasing numbers of orders, each on its own redis-server. No figure may grow
+// faster than the data, and the cost of a request may not grow at all.
 func growth(ctx context.Context, b *bench) error {
 	from, err := b.makeSources(ctx)
 	if err != nil {
@@ -37,41 +37,41 @@ func growth(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// parseSizes reads numbers of orders, separated by commas.
+// parseSizes parses numbers of orders, separated by commas.
 func parseSizes(text string) ([]int, error) {
 	var all []int
 	for field := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(field)
 		if err != nil || n < 100 {
-			return nil, fmt.Errorf("%q is no number of orders from 100 on", field)
+			return nil, fmt.Errorf("%q is not a number of orders: it must be at least 100", field)
 		}
 		all = append(all, n)
 	}
 	return all, nil
 }
 
-// grown is a Redis with so many orders, and what is measured on it.
+// grown is a Redis with a number of orders, and the figures that are measured on it.
 type grown struct {
 	*environment
 	all   *sizes
-	at    int // of the size among all
+	at    int // index of this size in all
 	count int // orders
 
 	sim      *stripesim.Server
 	stripe   string // its URL
 	customer string
 
-	server *testenv.Kasse // of the moment
+	server *testenv.Kasse // the running server
 	from   sources
 	made   made
 	filled *filler
-	carts  []cart // opened through Kasse, so that the simulated Stripe knows their payments
+	carts  []cart // orders that were opened through Kasse, so that the simulated Stripe has their payments
 }
 
 // cart is an order that was opened through Kasse.
 type cart struct{ order, payment string }
 
-// seededStripe starts a simulated Stripe, until the environment ends.
+// seededStripe starts a simulated Stripe with a customer. It returns the Stripe, its URL and the customer's id.
 func (env *environment) seededStripe(ctx context.Context, seed uint64) (*stripesim.Server, string, string, error) {
 	sim := stripesim.New(stripesim.Options{Seed: seed})
 	server := httptest.NewServer(sim)
@@ -80,8 +80,8 @@ func (env *environment) seededStripe(ctx context.Context, seed uint64) (*stripes
 	return sim, server.URL, customer, err
 }
 
-// settingsOfGrowth are those of a server that is measured: successes are not read at Stripe, since the simulated one
-// does not know the copies.
+// settingsOfGrowth returns the settings of the measured servers. They do not read successes at Stripe, since the
+// simulated Stripe does not have the payments of the copies.
 func settingsOfGrowth(stripe string, more map[string]string) map[string]string {
 	all := map[string]string{
 		"STRIPE_API_BASE": stripe, "SUCCESS_VERIFICATION": "off", "STRIPE_READ_RPS": "100",
@@ -92,7 +92,7 @@ func settingsOfGrowth(stripe string, more map[string]string) map[string]string {
 }
 
 func (b *bench) growTo(ctx context.Context, from sources, all *sizes, at, count int) error {
-	// The data is written without a file, and synced once a second from then on.
+	// The data is written without an append-only file. appendOnly enables the file, which is synced once a second.
 	args := []string{"--appendonly", "no", "--appendfsync", "everysec"}
 	if b.keep != "" {
 		kept, err := keptData(b.keep, count)
@@ -141,15 +141,15 @@ func (b *bench) growTo(ctx context.Context, from sources, all *sizes, at, count 
 	return nil
 }
 
-// note keeps one figure of this size.
+// note records one figure of this size.
 func (g *grown) note(measure, unit string, kind growthKind, value float64) {
 	g.all.note(measure, unit, kind, g.at, value)
 	g.line("Growth/"+strconv.Itoa(g.count)+"/"+strings.ReplaceAll(measure, " ", "_"), g.count, metric{unit, value})
 }
 
-// paidShare: of so many copies one is not paid.
+// Every n-th copy is not paid.
 const (
-	openEvery     = 25     // of the newest quarter: an open cart
+	openEvery     = 25     // an open cart, in the newest quarter
 	refundedEvery = 10_000 // refunded
 )
 
@@ -164,13 +164,14 @@ func (g *grown) kind(m made, n int) *template {
 	return m.paid[n%templatesOfEach]
 }
 
-// isPaid reports whether the n-th copy is paid, and nothing of it was given back.
+// isPaid reports whether the n-th copy is paid and not refunded.
 func (g *grown) isPaid(n int) bool {
 	t := g.kind(g.made, n)
 	return t.lasts > 0 && string(t.order.Attempts[0].State) == "paid"
 }
 
-// spread is the time over which the copies were created: the streams keep all of their events.
+// spread is the time over which the copies were created. It is shorter than EVENT_RETENTION, so the streams keep all
+// events.
 const spread = 20 * 24 * time.Hour
 
 func (g *grown) newFiller() *filler {
@@ -181,10 +182,10 @@ func (g *grown) newFiller() *filler {
 	}
 }
 
-// filledKey holds when the newest copy was created, in Unix milliseconds. Kasse does not know it.
+// filledKey is a key of this program, with the creation time of the newest copy in Unix milliseconds.
 const filledKey = "bench:filled"
 
-// keptData makes the directory for data that is written once and used again, and removes what a run has appended to it.
+// keptData makes the directory for data that several runs use, and removes the append-only file of an earlier run.
 func keptData(keep string, count int) (string, error) {
 	dir, err := filepath.Abs(filepath.Join(keep, strconv.Itoa(count)))
 	if err != nil {
@@ -193,7 +194,7 @@ func keptData(keep string, count int) (string, error) {
 	return dir, errors.Join(os.MkdirAll(dir, 0o700), os.RemoveAll(filepath.Join(dir, "appendonlydir")))
 }
 
-// fill writes the copies, or finds them as another run has kept them.
+// fill writes the copies, unless an earlier run has kept them.
 func (g *grown) fill(ctx context.Context) error {
 	g.filled = g.newFiller()
 	client := g.Redis.Client
@@ -231,8 +232,7 @@ func (g *grown) write(ctx context.Context) error {
 		return err
 	}
 	own, server = processorTime(os.Getpid())-own, processorTime(g.Redis.Process.PID())-server
-	fmt.Fprintf(os.Stderr, "%d orders written in %s, of which %s were the bench's and %s Redis's processor time\n",
-		g.count,
+	fmt.Fprintf(os.Stderr, "%d orders written in %s; processor time: bench %s, Redis %s\n", g.count,
 		time.Since(began).Round(time.Millisecond), own.Round(time.Millisecond), server.Round(time.Millisecond))
 	err := g.Redis.Client.Set(ctx, filledKey, g.filled.ends.UnixMilli(), 0).Err()
 	if err == nil && g.keep != "" {
@@ -241,7 +241,7 @@ func (g *grown) write(ctx context.Context) error {
 	return err
 }
 
-// info reads a number of Redis's INFO.
+// info returns a number from Redis's INFO.
 func (g *grown) info(ctx context.Context, section, name string) (float64, error) {
 	text, err := g.Redis.Client.Info(ctx, section).Result()
 	if err != nil {
@@ -255,7 +255,7 @@ func (g *grown) info(ctx context.Context, section, name string) (float64, error)
 	return 0, fmt.Errorf("INFO %s has no %s", section, name)
 }
 
-// appendOnly switches the file on, and waits until it has been written.
+// appendOnly enables the append-only file, and waits until it has been written.
 func (g *grown) appendOnly(ctx context.Context) error {
 	if err := g.Redis.Client.ConfigSet(ctx, "appendonly", "yes").Err(); err != nil {
 		return err
@@ -283,12 +283,12 @@ func (g *grown) awaitZero(ctx context.Context, names ...string) error {
 	}
 }
 
-// get asks the server of the moment, with a service key.
+// get sends the running server a GET request with a service key.
 func (g *grown) get(ctx context.Context, path string) (testenv.Answer, error) {
 	header := map[string]string{"Authorization": "Bearer " + testenv.BackendKey}
 	a, err := testenv.Call(ctx, http.DefaultClient, http.MethodGet, "http://"+g.server.Public+path, header, "")
 	if err == nil && a.Status != http.StatusOK {
-		err = fmt.Errorf("GET %s: %d %s", path, a.Status, a.Body)
+		err = fmt.Errorf("GET %s was answered with %d: %s", path, a.Status, a.Body)
 	}
 	return a, err
 }

@@ -17,18 +17,18 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// slowest notes the longest command so far, and names it.
+// slowest records the longest Redis command so far, and prints it.
 func (g *grown) slowest(ctx context.Context) error {
 	longest, name, err := g.longest(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%d orders: the longest command: %s %s\n", g.count, longest, name)
-	g.note("longest command of Redis in all this", "ms", perRequest, micros(longest)/1000)
+	fmt.Fprintf(os.Stderr, "%d orders: the longest Redis command: %s %s\n", g.count, longest, name)
+	g.note("longest Redis command of the requests", "ms", perRequest, micros(longest)/1000)
 	return nil
 }
 
-// longest returns the longest command of Redis's slow log that is not our own, and empties the log.
+// longest returns the longest command of Redis's slow log, without those of this program, and empties the log.
 func (g *grown) longest(ctx context.Context) (longest time.Duration, name string, err error) {
 	log, err := g.Redis.Client.SlowLogGet(ctx, -1).Result()
 	for _, entry := range log {
@@ -40,21 +40,20 @@ func (g *grown) longest(ctx context.Context) (longest time.Duration, name string
 	return longest, name, errors.Join(err, g.Redis.Client.Do(ctx, "SLOWLOG", "RESET").Err())
 }
 
-// memory notes what the processes hold.
+// memory records the memory of Redis and Kasse, and stops the server.
 func (g *grown) memory(ctx context.Context) error {
 	used, err := g.info(ctx, "memory", "used_memory")
 	if err != nil {
 		return err
 	}
-	resident1 := float64(resident(g.Redis.Process.PID()))
-	g.note("Redis memory after all this, used_memory", "MB", wholeData, used/1e6)
-	g.note("Redis memory after all this, RSS", "MB", wholeData, resident1/1e6)
-	g.note("Kasse's memory after all this, RSS", "MB", perRequest, float64(resident(g.server.PID()))/1e6)
+	g.note("Redis memory after the requests, used_memory", "MB", wholeData, used/1e6)
+	g.note("Redis memory after the requests, RSS", "MB", wholeData, float64(resident(g.Redis.Process.PID()))/1e6)
+	g.note("Kasse's memory after the requests, RSS", "MB", perRequest, float64(resident(g.server.PID()))/1e6)
 	g.server.Kill()
 	return nil
 }
 
-// command runs a command of Kasse, and notes its time and Redis's processor time.
+// command runs a command of Kasse, and records its time and Redis's processor time.
 func (g *grown) command(ctx context.Context, name string, kind growthKind, args ...string) error {
 	redis := processorTime(g.Redis.Process.PID())
 	began := time.Now()
@@ -70,8 +69,9 @@ func (g *grown) command(ctx context.Context, name string, kind growthKind, args 
 	return nil
 }
 
-// settle reads what the webhooks about payments that Stripe does not know have left in doubt.
-func (g *grown) settle(ctx context.Context) error {
+// finishReads runs a catch-up, which also ends the queued reads. The webhooks about copies have left them, since the
+// simulated Stripe does not have the payments of the copies.
+func (g *grown) finishReads(ctx context.Context) error {
 	p, err := g.Start(g.program, g.Settings(settingsOfGrowth(g.stripe, nil)), "reconcile", "-since", "1h")
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (g *grown) settle(ctx context.Context) error {
 	return p.Wait(ctx)
 }
 
-// swept is how many open carts are due.
+// swept is the number of open carts that are due for a sweep.
 const swept = 50
 
 func (g *grown) commands(ctx context.Context) error {
@@ -90,7 +90,7 @@ func (g *grown) commands(ctx context.Context) error {
 	for !g.isPaid(newest) {
 		newest--
 	}
-	if err := g.settle(ctx); err != nil {
+	if err := g.finishReads(ctx); err != nil {
 		return err
 	}
 	for _, of := range []struct {
@@ -117,7 +117,7 @@ func (g *grown) commands(ctx context.Context) error {
 			XX: true, Ch: true, Members: []redis.Z{{Score: 1, Member: c.payment}},
 		})
 		if n, err := moved.Result(); err != nil || n != 1 {
-			return fmt.Errorf("%s is in no queue of the sweep: %w", c.payment, err)
+			return fmt.Errorf("%s is not in the queue of the sweep: %w", c.payment, err)
 		}
 	}
 	err := g.command(ctx, fmt.Sprintf("the same, with %d open carts due", due), perRequest, "reconcile", "-since", "1h")
@@ -125,12 +125,13 @@ func (g *grown) commands(ctx context.Context) error {
 		return err
 	}
 	longest, name, err := g.longest(ctx)
-	fmt.Fprintf(os.Stderr, "%d orders: the longest command of these: %s %s\n", g.count, longest, name)
-	g.note("longest command of Redis of these commands", "ms", perRequest, micros(longest)/1000)
+	fmt.Fprintf(os.Stderr, "%d orders: the longest Redis command of kasse's commands: %s %s\n", g.count, longest, name)
+	g.note("longest Redis command of kasse's commands", "ms", perRequest, micros(longest)/1000)
 	return err
 }
 
-// check runs kasse check, which finds fault with an append-only file that is synced once a second.
+// check runs kasse check. It ignores the exit status, since kasse check reports an append-only file that is synced once
+// a second.
 func (g *grown) check(ctx context.Context) error {
 	began := time.Now()
 	p, err := g.Start(g.program, g.Settings(settingsOfGrowth(g.stripe, nil)), "check")
@@ -142,10 +143,8 @@ func (g *grown) check(ctx context.Context) error {
 	return nil
 }
 
-// counted counts commands and the time that they took.
-type counted struct {
-	commands atomic.Int64
-}
+// counted is a client's hook that counts commands.
+type counted struct{ commands atomic.Int64 }
 
 func (c *counted) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -163,11 +162,11 @@ func (c *counted) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// ended is how many of the oldest orders end by retention.
+// ended is the number of oldest orders that expire.
 const ended = 50
 
-// retention takes away the oldest orders as Redis does when their time has come, clears the index of them, and drops
-// half of the streams by a shorter EVENT_RETENTION.
+// retention deletes the oldest orders, as Redis does when they expire, and removes them from the index. Then it drops
+// half of the streams with a shorter EVENT_RETENTION.
 func (g *grown) retention(ctx context.Context) error {
 	for n := range ended {
 		name := nameOf(n)
@@ -187,7 +186,7 @@ func (g *grown) retention(ctx context.Context) error {
 		return err
 	}
 	if gone != ended {
-		return fmt.Errorf("%d orders were taken out of the index, and %d are gone", gone, ended)
+		return fmt.Errorf("%d orders were removed from the index, want %d", gone, ended)
 	}
 	g.note("clearing the index of 50 orders", "ms", wholeData, micros(time.Since(began))/1000)
 	g.note(
@@ -198,7 +197,7 @@ func (g *grown) retention(ctx context.Context) error {
 	return g.trim(ctx)
 }
 
-// prune makes a whole pass at once, as if the last one were long ago.
+// prune runs a whole pass over the index at once, as if the last pass had ended long ago.
 func (g *grown) prune(ctx context.Context, s *store.Store) (gone int, err error) {
 	for n := range partitionsOfBench {
 		if err := g.Redis.Client.Del(ctx, fmt.Sprintf("kasse:{p%d}:prune", n)).Err(); err != nil {
@@ -213,7 +212,8 @@ func (g *grown) prune(ctx context.Context, s *store.Store) (gone int, err error)
 	}
 }
 
-// trim lets a server with half of the EVENT_RETENTION write to each partition until all of its stream is within it.
+// trim starts a server with a shorter EVENT_RETENTION. It writes to each partition until the older half of its stream
+// is dropped.
 func (g *grown) trim(ctx context.Context) error {
 	if _, err := g.serve(ctx, map[string]string{"EVENT_RETENTION": (spread / 2).String()}); err != nil {
 		return err
@@ -241,10 +241,9 @@ func (g *grown) trim(ctx context.Context) error {
 		return err
 	}
 	longest, name, err := g.longest(ctx)
-	fmt.Fprintf(os.Stderr, "%d orders: %d of %d entries dropped, the longest command: %s %s\n", g.count, before-after,
-		before,
-		longest, name)
-	g.note("longest command of Redis while half of the stream is dropped", "ms", perRequest, micros(longest)/1000)
+	fmt.Fprintf(os.Stderr, "%d orders: %d of %d entries dropped, the longest Redis command: %s %s\n",
+		g.count, before-after, before, longest, name)
+	g.note("longest Redis command while half of the stream is dropped", "ms", perRequest, micros(longest)/1000)
 	return err
 }
 
@@ -260,7 +259,7 @@ func (g *grown) entries(ctx context.Context) (count int64, err error) {
 	return count, nil
 }
 
-// restarts ends Redis as a crash does, starts it again on its file, and Kasse on it.
+// restarts kills Redis, starts it again from its append-only file, and starts Kasse on it.
 func (g *grown) restarts(ctx context.Context) error {
 	if err := g.Redis.Client.ConfigSet(ctx, "appendfsync", "always").Err(); err != nil { // nothing is lost by the kill
 		return err
@@ -276,7 +275,7 @@ func (g *grown) restarts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.note("Kasse ready after a start on it", "ms", perRequest, took)
+	g.note("Kasse ready after a start on the restarted Redis", "ms", perRequest, took)
 	defer g.server.Kill()
 	for n := g.count - 1; ; n-- {
 		if g.isPaid(n) {

@@ -19,7 +19,7 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// start starts a server, and notes how long it takes.
+// start starts a server, and records how long it takes.
 func (g *grown) start(ctx context.Context) error {
 	took, err := g.serve(ctx, nil)
 	g.note("Kasse ready after a start", "ms", perRequest, took)
@@ -34,10 +34,10 @@ func (g *grown) serve(ctx context.Context, more map[string]string) (float64, err
 	return float64(time.Since(began).Microseconds()) / 1000, err
 }
 
-// load notes the throughput, the p99 and the processor time of a load.
-func (g *grown) run(name string, give func() (load, error)) error {
+// run sends a load, and records its throughput, p99 and processor time.
+func (g *grown) run(name string, send func() (load, error)) error {
 	own, redis := processorTime(g.server.PID()), processorTime(g.Redis.Process.PID())
-	l, err := give()
+	l, err := send()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -50,18 +50,17 @@ func (g *grown) run(name string, give func() (load, error)) error {
 	return nil
 }
 
-// readOf is the request of a page for the n-th copy.
+// readOf returns a page's status request of the n-th copy.
 func readOf(n int) []byte {
 	name := nameOf(n)
 	return fmt.Appendf(nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n\r\n",
-		name.payment,
-		name.secret)
+		name.payment, name.secret)
 }
 
 func (g *grown) statusReads(ctx context.Context) error {
-	hotOnes := make([][]byte, min(hot, g.count))
-	for i := range hotOnes {
-		hotOnes[i] = readOf(i * (g.count / len(hotOnes)))
+	hotReads := make([][]byte, min(hot, g.count))
+	for i := range hotReads {
+		hotReads[i] = readOf(i * (g.count / len(hotReads)))
 	}
 	err := g.run("status read, any order", func() (load, error) {
 		dice := make([]*rand.Rand, connections)
@@ -73,11 +72,11 @@ func (g *grown) statusReads(ctx context.Context) error {
 		})
 	})
 	return errors.Join(err, g.run("status read, 1,000 orders", func() (load, error) {
-		return closedLoop(ctx, []string{g.server.Public}, g.length, atRandom(hotOnes, http.StatusOK))
+		return closedLoop(ctx, []string{g.server.Public}, g.length, atRandom(hotReads, http.StatusOK))
 	}))
 }
 
-// creations is how many orders are opened.
+// creations returns the number of orders to open.
 func (g *grown) creations() int { return max(int(400*g.length.Seconds()), 40) }
 
 func (g *grown) creates(ctx context.Context) error {
@@ -128,7 +127,7 @@ func (g *grown) webhooks(ctx context.Context) error {
 	})
 }
 
-// oldRefunds are webhooks of refunds of paid copies that have none, from all ages.
+// oldRefunds returns webhooks of the first refunds of paid copies, of all ages.
 func (g *grown) oldRefunds(count int) ([][]byte, error) {
 	requests := make([][]byte, 0, count)
 	at := time.Now().Unix()
@@ -147,14 +146,14 @@ func (g *grown) oldRefunds(count int) ([][]byte, error) {
 	return requests, nil
 }
 
-// changes are cancels and refunds of orders that were opened through Kasse.
+// changes measures cancels and refunds of orders that were opened through Kasse. It leaves a third of them unchanged.
 func (g *grown) changes(ctx context.Context) error {
-	half := len(g.carts) / 3
+	third := len(g.carts) / 3
 	var cancels, refunds [][]byte
-	for _, c := range g.carts[:half] {
+	for _, c := range g.carts[:third] {
 		cancels = append(cancels, postRequest("/v1/payments/"+c.payment+"/cancel", ""))
 	}
-	for i, c := range g.carts[half : 2*half] {
+	for i, c := range g.carts[third : 2*third] {
 		if err := g.sim.SetStatus(c.payment, "succeeded"); err != nil {
 			return err
 		}
@@ -170,7 +169,7 @@ func (g *grown) changes(ctx context.Context) error {
 			"/v1/payments/"+c.payment+"/refunds", `{"amount":100}`, fmt.Sprint("Idempotency-Key: growth-", i),
 		))
 	}
-	g.carts = g.carts[2*half:]
+	g.carts = g.carts[2*third:]
 	return errors.Join(
 		g.run("cancel", func() (load, error) {
 			return collect(ctx, g.server.Public, fewConnections, cancels, http.StatusOK, func([]byte) {})
@@ -181,10 +180,10 @@ func (g *grown) changes(ctx context.Context) error {
 	)
 }
 
-// pageTries is how often each page is asked for.
+// pageTries is how often each page is requested.
 const pageTries = 100
 
-// pages asks for pages of orders and of the feed, one after the other.
+// pages measures pages of orders and of the feed, one request after the other.
 func (g *grown) pages(ctx context.Context) error {
 	middle := nameOf(g.count / 2)
 	created := g.createdOf(g.count / 2)
@@ -226,25 +225,25 @@ func (g *grown) pages(ctx context.Context) error {
 	return nil
 }
 
-// createdOf is when the n-th copy was created by its entry in the index, in Unix milliseconds.
+// createdOf returns the creation time of the n-th copy in the index, in Unix milliseconds.
 func (g *grown) createdOf(n int) int64 {
 	return g.filled.createdAt(n).UnixMilli()
 }
 
-// orderCursor is the cursor behind an order, as GET /v1/orders gives it.
+// orderCursor returns the cursor after an order, as GET /v1/orders returns it.
 func orderCursor(created int64, order string) string {
 	return base64.RawURLEncoding.EncodeToString(append(binary.AppendUvarint(nil, uint64(created)), order...))
 }
 
-// fewConnections are those of requests that change something at Stripe.
+// fewConnections is the number of connections for requests that change something at Stripe.
 const fewConnections = 8
 
-// collect sends each request once, on a few connections, and gives each answer away.
+// collect sends each request once, on a few connections, and calls answer with each response's body.
 func collect(
 	ctx context.Context, address string, few int, requests [][]byte, wanted int, answer func(body []byte),
 ) (load, error) {
 	var work errgroup.Group
-	all, give := make([][]time.Duration, few), each(requests, wanted)
+	all, source := make([][]time.Duration, few), each(requests, wanted)
 	began := time.Now()
 	for i := range few {
 		work.Go(func() error {
@@ -254,14 +253,14 @@ func collect(
 			}
 			defer l.close()
 			for ctx.Err() == nil {
-				request, _ := give(i, 0)
+				request, _ := source(i, 0)
 				if request == nil {
 					break
 				}
 				at := time.Now()
 				status, err := l.roundTrip(request)
 				if err != nil || status != wanted {
-					return fmt.Errorf("answered %d instead of %d: %s, %w", status, wanted, l.body, err)
+					return fmt.Errorf("answered with %d, want %d: %s, %w", status, wanted, l.body, err)
 				}
 				all[i] = append(all[i], time.Since(at))
 				answer(l.body)

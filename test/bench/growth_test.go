@@ -17,8 +17,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestFillIsWhatKasseWrites writes copies with the filler, and the same with Kasse's own scripts, and compares all
-// keys. The fill gives the entries of the stream other ids, and cuts the index by customer into other buckets.
+// TestFillIsWhatKasseWrites writes copies with the filler, and the same ones with Kasse's scripts, and compares all
+// keys. The ids of the stream's entries may differ, and so may the buckets of the index by customer.
 func TestFillIsWhatKasseWrites(t *testing.T) {
 	const count = 400
 	bare, scripted := redisOf(t), redisOf(t)
@@ -43,20 +43,20 @@ func TestFillIsWhatKasseWrites(t *testing.T) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if got[key] != want[key] {
-			t.Fatalf("%s is\n%q, and Kasse writes\n%q", key, got[key], want[key])
+			t.Fatalf("%s is\n%q, want\n%q", key, got[key], want[key])
 		}
-		const apart = 10 * time.Minute // of both fills
+		const apart = 10 * time.Minute // limit of the time between both fills
 		ends, should := bare.TTL(t.Context(), key).Val(), scripted.TTL(t.Context(), key).Val()
 		if (ends - should).Abs() > apart {
-			t.Errorf("%s ends in %s, and where Kasse writes it in %s", key, ends, should)
+			t.Errorf("%s expires in %s, want %s", key, ends, should)
 		}
 	}
 	if len(got) != len(want) {
-		t.Errorf("%d keys, and Kasse writes %d", len(got), len(want))
+		t.Errorf("%d keys, want %d", len(got), len(want))
 	}
 }
 
-// madeAt is when the templates of the test were made.
+// madeAt is the creation time of the test's templates.
 var madeAt = time.Now().Add(-time.Hour)
 
 // madeInTest makes templates of a paid order and of an open one.
@@ -117,7 +117,8 @@ func (f *filler) runScripts(ctx context.Context, client *redis.Client) error {
 	return err
 }
 
-// contents are all keys but the marks, each as a text.
+// contents returns the values of all keys, as texts. It leaves out the marks of the partitions and the directories of
+// the index by customer.
 func contents(t *testing.T, client *redis.Client) map[string]string {
 	t.Helper()
 	ctx, all := t.Context(), map[string]string{}
@@ -153,8 +154,8 @@ func contents(t *testing.T, client *redis.Client) map[string]string {
 	return all
 }
 
-// TestGrowthNamesWhatGrows prints figures of two sizes: one that grows with the data, and one that must not.
-func TestGrowthNamesWhatGrows(t *testing.T) {
+// TestGrowthTable prints a figure of two sizes, which has grown and must not grow.
+func TestGrowthTable(t *testing.T) {
 	s := sizes{counts: []int{1_000, 3_000_000}}
 	for at, value := range []float64{2, 4_000} {
 		s.note("a page", "Redis µs", perRequest, at, value)
@@ -166,7 +167,7 @@ func TestGrowthNamesWhatGrows(t *testing.T) {
 		"| a page | Redis µs | 2.00 | 4,000 | 2,000 | no |\n",
 	} {
 		if !strings.Contains(out.String(), line) {
-			t.Errorf("no line is %q:\n%s", line, out.String())
+			t.Errorf("the line %q is missing:\n%s", line, out.String())
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (g *grown) verify(ctx context.Context, n int) error {
 	shown, err := testenv.Call(ctx, http.DefaultClient, http.MethodGet, "http://"+g.server.Public+"/v1/payments/"+
 		string(name.payment), map[string]string{"Authorization": "Bearer " + name.secret}, "")
 	if err != nil || shown.Status != http.StatusOK {
-		return fmt.Errorf("by its client secret: %d %s, %w", shown.Status, shown.Body, err)
+		return fmt.Errorf("a read by client secret was answered with %d: %s, %w", shown.Status, shown.Body, err)
 	}
 	var view testenv.View
 	if err := json.Unmarshal(shown.Body, &view); err != nil {
@@ -38,7 +38,7 @@ func (g *grown) verify(ctx context.Context, n int) error {
 	}
 	want := string(t.order.Attempts[0].State)
 	if view.Order != string(name.order) || view.State != want && view.State != "partially_refunded" {
-		return fmt.Errorf("it is %s, of order %s, and should be %s", view.State, view.Order, want)
+		return fmt.Errorf("the state is %s, of order %s; want %s", view.State, view.Order, want)
 	}
 	if err := g.verifyEvents(ctx, name, len(t.events)); err != nil {
 		return err
@@ -61,10 +61,10 @@ func (g *grown) verify(ctx context.Context, n int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the list of its customer is %s", listed.Body)
+	return fmt.Errorf("it is not in the list of its customer's orders: %s", listed.Body)
 }
 
-// verifyEvents looks for the order's events in the feed: those of a state that changed, in order.
+// verifyEvents checks that the feed has all events of the order.
 func (g *grown) verifyEvents(ctx context.Context, name names, wanted int) error {
 	found := 0
 	for after := ""; found < wanted; {

@@ -56,7 +56,7 @@ func headerValue(line, name []byte) ([]byte, bool) {
 func (l *link) readResponse() (int, error) {
 	line, err := l.in.ReadSlice('\n')
 	if err != nil || len(line) < 12 {
-		return 0, errors.Join(errors.New("no answer"), err)
+		return 0, errors.Join(errors.New("no response"), err)
 	}
 	status, err := strconv.Atoi(string(line[9:12]))
 	if err != nil {
@@ -152,7 +152,7 @@ func sendRequests(
 			return latencies, err
 		}
 		if status != wanted {
-			return latencies, fmt.Errorf("answered %d instead of %d: %s", status, wanted, l.body)
+			return latencies, fmt.Errorf("answered with %d, want %d: %s", status, wanted, l.body)
 		}
 	}
 	return latencies, nil
@@ -164,7 +164,7 @@ func openLoop(ctx context.Context, address string, rate int, length time.Duratio
 	return openLoopOf(ctx, address, rate, length, source, func([]byte) {})
 }
 
-// openLoopOf is openLoop and gives the body of each answer away.
+// openLoopOf is openLoop, and calls answer with each response's body.
 func openLoopOf(
 	ctx context.Context, address string, rate int, length time.Duration, source requestSource, answer func(body []byte),
 ) (load, error) {
@@ -204,7 +204,7 @@ func openLoopOf(
 				all[i] = append(all[i], time.Since(at))
 				answer(l.body)
 				if err == nil && status != wanted {
-					err = fmt.Errorf("answered %d instead of %d: %s", status, wanted, l.body)
+					err = fmt.Errorf("answered with %d, want %d: %s", status, wanted, l.body)
 				}
 				failed[i] = cmp.Or(failed[i], err)
 			}

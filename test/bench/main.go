@@ -49,17 +49,17 @@ var scenarios = []scenario{
 	{"cost", cost},
 }
 
-// apart are the scenarios that run only if -run names them: they take long, and much memory.
-var apart = []string{"growth", "attempts", "cost"}
+// onlyNamed are the scenarios that run only if -run names them. They take long, and much memory.
+var onlyNamed = []string{"growth", "attempts", "cost"}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("run", "", "regexp: scenarios to play")
+	only := flags.String("run", "", "regular expression for the scenarios")
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("time", 3*time.Second, "length of one measurement")
-	beside := flags.String("beside", "", "program of an older build of Kasse, to be measured beside")
-	orders := flags.String("orders", "1000,100000,1000000,3000000", "of growth: numbers of orders, the smallest first")
-	keep := flags.String("keep", "", "of growth: directory in which the orders are kept for the next run, 2 KB each")
+	beside := flags.String("beside", "", "an older build of Kasse, measured in turns with this one")
+	orders := flags.String("orders", "1000,100000,1000000,3000000", "growth: numbers of orders, the smallest first")
+	keep := flags.String("keep", "", "growth: directory that keeps the orders for the next run, 2 KB each")
 	of := costFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -91,12 +91,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // run runs the chosen scenarios.
 func (b *bench) run(ctx context.Context, chosen *regexp.Regexp) error {
 	b.head()
+	ran := false
 	for _, s := range scenarios {
-		if chosen.MatchString(s.name) && (chosen.String() != "" || !slices.Contains(apart, s.name)) {
+		if chosen.MatchString(s.name) && (chosen.String() != "" || !slices.Contains(onlyNamed, s.name)) {
+			ran = true
 			if err := s.play(ctx, b); err != nil {
 				return errors.Join(fmt.Errorf("%s: %w", s.name, err), context.Cause(ctx))
 			}
 		}
+	}
+	if !ran {
+		return fmt.Errorf("-run %q matches no scenario in test/bench/main.go", chosen)
 	}
 	b.table()
 	return nil
@@ -112,7 +117,7 @@ func raiseFiles() error {
 	limit.Cur = max(limit.Cur, min(limit.Max, wanted))
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < wanted {
 		return fmt.Errorf(
-			"no more than %d files may be open, and 10,000 waiters need %d: raise the hard limit (ulimit -Hn)",
+			"only %d files may be open, and 10,000 long polls need %d: raise the hard limit (ulimit -Hn)",
 			limit.Cur, wanted,
 		)
 	}

@@ -46,7 +46,7 @@ func processorTime(pid int) time.Duration {
 	return all
 }
 
-// processorTicks returns the same to the hundredth of a second.
+// processorTicks returns the same with a resolution of a hundredth of a second.
 func processorTicks(pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

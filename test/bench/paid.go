@@ -28,8 +28,8 @@ func paid(ctx context.Context, b *bench) error {
 	for _, kind := range []struct{ name, extra string }{
 		{"empty", ""},
 		{"full", `,"receipt_email":"ada.lovelace@example.com","metadata":{"channel":"web",` +
-			`"cart":"c-2026-11-27-00017",` +
-			`"campaign":"autumn","invoice_number":"INV-2026-004711","shop":"berlin-mitte"}`},
+			`"cart":"c-2026-11-27-00017","campaign":"autumn","invoice_number":"INV-2026-004711",` +
+			`"shop":"berlin-mitte"}`},
 	} {
 		used, err := b.paid(ctx, kind.extra)
 		if err != nil {
@@ -115,7 +115,7 @@ func (env *environment) keysMemory(ctx context.Context) (bytes int64, err error)
 			return bytes, nil
 		}
 	}
-	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
+	return 0, fmt.Errorf("INFO has no used_memory: %s", text)
 }
 
 // payer opens payments and sends their events to Kasse.
@@ -132,7 +132,7 @@ func (p payer) pay(ctx context.Context) error {
 	)
 	a, err := testenv.Call(ctx, http.DefaultClient, http.MethodPost, p.shop+"/v1/payments", header, body)
 	if err != nil || a.Status != http.StatusCreated {
-		return fmt.Errorf("create: %d %s, %w", a.Status, a.Body, err)
+		return fmt.Errorf("the create was answered with %d: %s, %w", a.Status, a.Body, err)
 	}
 	var opened struct {
 		Payment string `json:"payment_intent"`
@@ -152,8 +152,8 @@ func (p payer) pay(ctx context.Context) error {
 	charge, now := longID("ch"), time.Now().Unix()
 	for i, status := range []string{"processing", "succeeded"} {
 		intent := strings.NewReplacer(
-			`"status":"requires_payment_method"`, `"status":"`+status+
-				`"`, `"latest_charge":null`, `"latest_charge":"`+charge+`"`,
+			`"status":"requires_payment_method"`, `"status":"`+status+`"`,
+			`"latest_charge":null`, `"latest_charge":"`+charge+`"`,
 			`"amount_received":0`, fmt.Sprintf(`"amount_received":%d`, received(status)),
 		).Replace(compact.String())
 		if err := p.deliver(ctx, "payment_intent."+status, intent, now+int64(10*i)); err != nil {
@@ -163,10 +163,9 @@ func (p payer) pay(ctx context.Context) error {
 	if p.extra == "" {
 		return nil
 	}
-	return p.deliver(ctx, "refund.created", fmt.Sprintf(`{"id":"%s","object":"refund","amount":1200,"charge":"%s",`+
-		`"created":%d,`+
-		`"currency":"eur","metadata":{},"payment_intent":"%s","reason":"requested_by_customer","status":"succeeded"}`,
-		longID("re"), charge, now+60, opened.Payment), now+60)
+	return p.deliver(
+		ctx, "refund.created", refundObject(longID("re"), charge, opened.Payment, 1200, now+60), now+60,
+	)
 }
 
 // deliver sends one event.
@@ -177,10 +176,9 @@ func (p payer) deliver(ctx context.Context, kind, object string, created int64) 
 	}
 	defer l.close()
 	status, err := l.roundTrip(delivery(fmt.Appendf(nil, `{"id":"%s","object":"event","api_version":"2024-06-20",`+
-		`"created":%d,"livemode":false,`+
-		`"type":"%s","data":{"object":%s}}`, longID("evt"), created, kind, object)))
+		`"created":%d,"livemode":false,"type":"%s","data":{"object":%s}}`, longID("evt"), created, kind, object)))
 	if err != nil || status != http.StatusOK || !bytes.Contains(l.body, []byte("applied")) {
-		return fmt.Errorf("%s: answered %d %s, %w", kind, status, l.body, err)
+		return fmt.Errorf("%s was answered with %d: %s, %w", kind, status, l.body, err)
 	}
 	return ctx.Err()
 }

@@ -18,7 +18,7 @@ type bench struct {
 	program string // Kasse's binary
 	beside  string // binary of an older Kasse to compare with; empty: none
 	sizes   []int  // numbers of orders of the scenario growth
-	keep    string // directory where growth keeps the orders for the next run; empty: it does not
+	keep    string // directory where growth keeps the orders for the next run; empty: it keeps none
 	cost    costOptions
 	out     io.Writer
 
@@ -92,7 +92,7 @@ func (b *bench) ratio(of, by string) string {
 	return fmt.Sprintf("%.2f × (%.2f to %.2f)", median(all), slices.Min(all), slices.Max(all))
 }
 
-// figure adds a row to the table.
+// figure adds a row to the table, with the target.
 func (b *bench) figure(what, wanted, format string, args ...any) {
 	b.rows = append(b.rows, row{what, wanted, fmt.Sprintf(format, args...)})
 }
@@ -100,7 +100,7 @@ func (b *bench) figure(what, wanted, format string, args ...any) {
 // table prints the table as Markdown.
 func (b *bench) table() {
 	fmt.Fprintf(
-		b.out, "\nMedians of %d rounds (least to most), on %d cores, %s %s/%s\n\n", b.rounds, runtime.NumCPU(),
+		b.out, "\nMedians of %d rounds (minimum to maximum), on %d cores, %s %s/%s\n\n", b.rounds, runtime.NumCPU(),
 		runtime.Version(), runtime.GOOS, runtime.GOARCH,
 	)
 	w := tabwriter.NewWriter(b.out, 0, 0, 1, ' ', tabwriter.Debug)

@@ -1,9 +1,11 @@
-# Bytes of a binary by package, from the symbols that it has: go build -o bin/kasse ./cmd/kasse
-# go tool nm -size bin/kasse | awk -f test/bench/size.awk | sort -rn
+# Prints the bytes of a binary by group of packages, from its symbols:
 #
-# Not among them: the table of functions and lines (.gopclntab), and the descriptions of types, which have no symbols.
+#   go build -o bin/kasse ./cmd/kasse
+#   go tool nm -size bin/kasse | awk -f test/bench/size.awk | sort -rn
+#
+# The table of functions and lines (.gopclntab) and the descriptions of types have no symbols, so they are left out.
 
-$3 !~ /^[tTrRdD]$/ || /drbg[.]memory/ { next } # only what the file holds: zeroed memory takes no room in it
+$3 !~ /^[tTrRdD]$/ || /drbg[.]memory/ { next } # zeroed memory takes no space in the file
 
 {
 	name = $4

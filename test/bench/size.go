@@ -15,11 +15,10 @@ import (
 
 func lines(text string) iter.Seq[string] { return strings.Lines(text) }
 
-// hot is how many payments are read and changed, independently of their number in Redis.
+// hot is the number of payments that are read and changed. It does not depend on the number of payments in Redis.
 const hot = 1_000
 
-// million compares a Redis with a million payments with one of a thousand, and measures the memory per
-// payment.
+// million compares Redis with a million payments with Redis with a thousand, and measures the memory per payment.
 func million(ctx context.Context, b *bench) error {
 	for name, count := range map[string]int{"Thousand": hot, "Million": 1_000_000} {
 		if err := b.size(ctx, name, count); err != nil {
@@ -27,7 +26,7 @@ func million(ctx context.Context, b *bench) error {
 		}
 	}
 	b.figure(
-		"1,000,000 payments by 1,000: status reads of 1,000 of them", "≥ 0.9 ×", "%s",
+		"1,000,000 payments relative to 1,000: status reads of 1,000 of them", "≥ 0.9 ×", "%s",
 		b.ratio("Million/status req/s", "Thousand/status req/s"),
 	)
 	b.figure(
@@ -98,7 +97,8 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 	if err != nil {
 		return err
 	}
-	env.line(name+"/memory", count, metric{"B/payment", float64(full-empty) / float64(count)}, metric{"B/entry", entry})
+	perPayment := float64(full-empty) / float64(count)
+	env.line(name+"/memory", count, metric{"B/payment", perPayment}, metric{"B/entry", entry})
 	return nil
 }
 
@@ -124,7 +124,7 @@ func (env *environment) used(ctx context.Context) (bytes int64, err error) {
 			return bytes, nil
 		}
 	}
-	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
+	return 0, fmt.Errorf("INFO has no used_memory_dataset: %s", text)
 }
 
 // entry returns the memory of one stream entry, in bytes.

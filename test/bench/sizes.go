@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// growthKind is how a figure may grow with the orders.
+// growthKind is how much a figure may grow with the number of orders.
 type growthKind int
 
 const (
 	perRequest growthKind = iota // not at all
-	perOrder                     // not at all: it is divided by the orders
-	wholeData                    // as they do
+	perOrder                     // not at all, since the figure is divided by the number of orders
+	wholeData                    // in proportion to the number of orders
 )
 
 // series is one figure at each size.
@@ -38,7 +38,7 @@ func (s *sizes) note(measure, unit string, kind growthKind, at int, value float6
 	s.all[i].values[at] = value
 }
 
-// grownBy is the last value by the first; zero where there is no first.
+// grownBy returns the last value divided by the first; zero if the first one is zero.
 func (s *series) grownBy() float64 {
 	if s.values[0] == 0 {
 		return 0
@@ -46,7 +46,7 @@ func (s *series) grownBy() float64 {
 	return s.values[len(s.values)-1] / s.values[0]
 }
 
-// print prints the figures as Markdown, with how much each has grown.
+// print prints the figures as Markdown, with the growth of each.
 func (s *sizes) print(out io.Writer) {
 	last := len(s.counts) - 1
 	fmt.Fprint(out, "\n| measured | unit |")
@@ -70,7 +70,7 @@ func (s *sizes) print(out io.Writer) {
 	}
 }
 
-// plain writes a number with three digits that count.
+// plain formats a number with three significant digits.
 func plain(value float64) string {
 	switch {
 	case value == 0:
@@ -85,7 +85,7 @@ func plain(value float64) string {
 	return fmt.Sprintf("%.2f", value)
 }
 
-// thousands writes 1000000 as 1,000,000.
+// thousands formats 1000000 as 1,000,000.
 func thousands(n int) string {
 	text := fmt.Sprint(n)
 	for at := len(text) - 3; at > 0; at -= 3 {

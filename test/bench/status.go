@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// payments is how many the scenarios spread over. A test of this program sets fewer.
+// payments is the number of payments of a scenario. A test sets fewer.
 var payments = 10_000
 
-// poll is the request of a page with a client secret.
+// poll returns a page's status request, with a client secret.
 func poll(n int, more string) []byte {
 	return fmt.Appendf(
 		nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n),
@@ -19,7 +19,7 @@ func poll(n int, more string) []byte {
 	)
 }
 
-// atRandom reads random payments, on each connection in another order.
+// atRandom sends random requests, in a different order on each connection.
 func atRandom(requests [][]byte, status int) requestSource {
 	dice := make([]*rand.Rand, connections)
 	for i := range dice {
@@ -28,7 +28,7 @@ func atRandom(requests [][]byte, status int) requestSource {
 	return func(connection, _ int) ([]byte, int) { return requests[dice[connection].IntN(len(requests))], status }
 }
 
-// inTurn reads each payment once.
+// inTurn sends each request once.
 func inTurn(requests [][]byte, status int) requestSource {
 	return func(connection, n int) ([]byte, int) {
 		if at := connection + n*connections; at < len(requests) {
@@ -80,7 +80,7 @@ type readers struct {
 	beside           *readers // an older build, on a Redis of its own; nil: none
 }
 
-// start starts Kasse, alone and without its optimizations, and the baseline program.
+// start starts Kasse with its optimizations, with one of them and with none, and the baseline program.
 func (r *readers) start(ctx context.Context) (err error) {
 	if err := r.initRedis(ctx); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (r *readers) seeded(ctx context.Context, name string) (err error) {
 	return err
 }
 
-// round measures each server once: at saturation, and at a rate that none of them is saturated by.
+// round measures each server once at full load, and some at a rate below their capacity.
 func (r *readers) round(ctx context.Context) error {
 	for _, name := range []string{"bare", "kasse", "piped", "plain", "beside"} {
 		if err := r.of(name).read(ctx, name, "Status/"+name, http.StatusOK, 0); err != nil {
@@ -132,7 +132,7 @@ func (r *readers) round(ctx context.Context) error {
 	return nil
 }
 
-// of returns the readers that have the server; nil where it is not measured.
+// of returns the readers that have the server; nil if it is not measured.
 func (r *readers) of(name string) *readers {
 	if name == "beside" {
 		return r.beside
@@ -140,7 +140,7 @@ func (r *readers) of(name string) *readers {
 	return r
 }
 
-// read measures reads of a server: as many as it answers, or at a rate.
+// read measures reads of a server, at a rate per second. A rate of 0 has no limit.
 func (r *readers) read(ctx context.Context, server, name string, status, rate int) error {
 	if r == nil {
 		return nil

@@ -10,12 +10,13 @@ import (
 
 const hookSecret = "whsec_bench_1234567890_1234567890"
 
-// paymentID is the id of the n-th payment. clientSecret is its client secret.
+// paymentID returns the id of the n-th payment.
 func paymentID(n int) string { return fmt.Sprintf("pi_3Bench%018d", n) }
 
+// clientSecret returns the client secret of the n-th payment.
 func clientSecret(n int) string { return fmt.Sprintf("%s_secret_%025d", paymentID(n), n) }
 
-// event is the body of a webhook about the n-th payment. It has Stripe's form; the metadata is Kasse's only.
+// event returns the body of a webhook about the n-th payment, in Stripe's form. Its metadata has only Kasse's keys.
 func event(n int, kind, status string, created time.Time) []byte {
 	return fmt.Appendf(nil, `{"id":"evt_3Bench%d%s","object":"event","api_version":"2024-06-20","created":%d,`+
 		`"livemode":false,"pending_webhooks":1,`+
@@ -35,9 +36,8 @@ func event(n int, kind, status string, created time.Time) []byte {
 		`"setup_future_usage":null,"shipping":null,"source":null,`+
 		`"statement_descriptor":null,"statement_descriptor_suffix":null,"status":"%s","transfer_data":null,`+
 		`"transfer_group":null}}}`,
-		n, strconv.FormatInt(created.Unix(), 36)+kind, created.Unix(), kind, paymentID(n), received(
-			status,
-		), clientSecret(n), opened, n, n, int64(opened)*1000, status)
+		n, strconv.FormatInt(created.Unix(), 36)+kind, created.Unix(), kind, paymentID(n), received(status),
+		clientSecret(n), opened, n, n, int64(opened)*1000, status)
 }
 
 // opened is the creation time of every payment, in Unix seconds.
@@ -50,7 +50,7 @@ func received(status string) int {
 	return 0
 }
 
-// delivery is the whole request of a webhook, with Stripe's signature.
+// delivery returns the whole request of a webhook, with Stripe's signature.
 func delivery(body []byte) []byte {
 	head := fmt.Appendf(nil, "POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\n"+
 		"Content-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nStripe-Signature: %s\r\n\r\n",

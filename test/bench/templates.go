@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -19,17 +20,17 @@ import (
 	"kasse/test/wait"
 )
 
-// made are the templates of copies, by what they are.
+// made holds the templates of copies, by state.
 type made struct {
 	paid, open, refunded []*template
 }
 
-// source is an order as Redis has it, of which templates are made.
+// source is an order as stored in Redis, from which templates are made.
 type source struct {
 	id     payment.OrderID
 	fields map[string]string
 	events []payment.FeedEvent
-	lasts  time.Duration
+	lasts  time.Duration // until the order expires; 0: it does not expire
 }
 
 func (s source) template() (*template, error) {
@@ -40,13 +41,13 @@ func (s source) template() (*template, error) {
 	return newTemplate(o, s.events, s.lasts), nil
 }
 
-// sources are the orders that Kasse has made for the bench, by what they are.
+// sources holds the orders that Kasse has made for this program, by state.
 type sources struct {
 	paid, open, refunded []source
-	attempts             map[int]source // closed orders, by how many attempts they had
+	attempts             map[int]source // closed orders, by number of attempts
 }
 
-// templates makes templates of one worker.
+// templates makes the templates of one worker.
 func (all sources) templates() (m made, err error) {
 	for _, kind := range []struct {
 		of   []source
@@ -63,12 +64,13 @@ func (all sources) templates() (m made, err error) {
 	return m, nil
 }
 
-// templatesOfEach is how many orders of a kind Kasse opens: each has other ids, which the stored form packs alike.
+// templatesOfEach is the number of orders that Kasse opens for each state. They have different ids, which the stored
+// form packs in the same way.
 const templatesOfEach = 4
 
-// makeSources opens orders through Kasse, brings their payments on at the simulated Stripe, delivers the events, waits
-// until Kasse has read what it wants to read, and takes the orders out of Redis as they are stored then. It makes one
-// closed order of so many attempts for each of the counts.
+// makeSources opens orders through Kasse, changes their payments at the simulated Stripe and delivers the events. When
+// Kasse has made its reads, makeSources copies the stored orders from Redis. For each of the counts it makes one closed
+// order with this number of attempts.
 func (b *bench) makeSources(ctx context.Context, counts ...int) (sources, error) {
 	all := sources{attempts: map[int]source{}}
 	env, err := b.newEnvironment(ctx, "--appendonly", "no")
@@ -76,7 +78,7 @@ func (b *bench) makeSources(ctx context.Context, counts ...int) (sources, error)
 		return all, err
 	}
 	defer env.Close()
-	w := &workshop{environment: env}
+	w := &orderMaker{environment: env}
 	if w.sim, w.stripe, w.customer, err = env.seededStripe(ctx, 1); err != nil {
 		return all, err
 	}
@@ -112,21 +114,21 @@ func (b *bench) makeSources(ctx context.Context, counts ...int) (sources, error)
 	return all, nil
 }
 
-// workshop is where templates are made.
-type workshop struct {
+// orderMaker makes orders through a running Kasse.
+type orderMaker struct {
 	*environment
 	sim                    *stripesim.Server
 	shop, stripe, customer string
 	orders                 int
 }
 
-func (w *workshop) newOrder() payment.OrderID {
+func (w *orderMaker) newOrder() payment.OrderID {
 	w.orders++
 	return payment.OrderID(fmt.Sprintf("TPL%05d", w.orders))
 }
 
-// make opens one order, and brings its payment on.
-func (w *workshop) make(ctx context.Context, steps []string) (source, error) {
+// make opens one order, and applies the steps to its payment.
+func (w *orderMaker) make(ctx context.Context, steps []string) (source, error) {
 	order := w.newOrder()
 	id, err := w.open(ctx, order, "")
 	if err != nil {
@@ -152,8 +154,8 @@ func (w *workshop) make(ctx context.Context, steps []string) (source, error) {
 	return w.take(ctx, order)
 }
 
-// makeClosed makes an order of so many attempts, of which each was cancelled, and which is closed.
-func (w *workshop) makeClosed(ctx context.Context, attempts int) (source, error) {
+// makeClosed makes an order with the given number of attempts. Each is canceled, so the order is closed.
+func (w *orderMaker) makeClosed(ctx context.Context, attempts int) (source, error) {
 	order := w.newOrder()
 	for range attempts {
 		id, err := w.open(ctx, order, `,"reopen":true`)
@@ -167,7 +169,7 @@ func (w *workshop) makeClosed(ctx context.Context, attempts int) (source, error)
 	return w.take(ctx, order)
 }
 
-func (w *workshop) open(ctx context.Context, order payment.OrderID, more string) (payment.ID, error) {
+func (w *orderMaker) open(ctx context.Context, order payment.OrderID, more string) (payment.ID, error) {
 	a, err := w.call(ctx, "/v1/payments", createBody(string(order), w.customer, more), http.StatusCreated)
 	if err != nil {
 		return "", err
@@ -182,17 +184,17 @@ func createBody(order, customer, more string) string {
 	return fmt.Sprintf(`{"order_id":"%s","amount":4200,"currency":"eur","customer":"%s"%s}`, order, customer, more)
 }
 
-func (w *workshop) call(ctx context.Context, path, body string, status int) (testenv.Answer, error) {
+func (w *orderMaker) call(ctx context.Context, path, body string, status int) (testenv.Answer, error) {
 	header := map[string]string{"Authorization": "Bearer " + testenv.BackendKey, "Content-Type": "application/json"}
 	a, err := testenv.Call(ctx, http.DefaultClient, http.MethodPost, w.shop+path, header, body)
 	if err == nil && a.Status != status {
-		err = fmt.Errorf("POST %s: %d %s", path, a.Status, a.Body)
+		err = fmt.Errorf("POST %s was answered with %d: %s", path, a.Status, a.Body)
 	}
 	return a, err
 }
 
-// deliverIntent delivers the event that shows a payment as it is at Stripe.
-func (w *workshop) deliverIntent(ctx context.Context, id payment.ID, status string, at time.Time) error {
+// deliverIntent delivers an event with the current state of a payment at Stripe.
+func (w *orderMaker) deliverIntent(ctx context.Context, id payment.ID, status string, at time.Time) error {
 	intent, err := w.intent(ctx, id)
 	if err != nil {
 		return err
@@ -201,8 +203,8 @@ func (w *workshop) deliverIntent(ctx context.Context, id payment.ID, status stri
 	return p.deliver(ctx, "payment_intent."+status, intent, at.Unix())
 }
 
-// intent returns a PaymentIntent as Stripe shows it.
-func (w *workshop) intent(ctx context.Context, id payment.ID) (string, error) {
+// intent returns a PaymentIntent from Stripe, as JSON.
+func (w *orderMaker) intent(ctx context.Context, id payment.ID) (string, error) {
 	return intentAt(ctx, w.stripe, string(id))
 }
 
@@ -217,7 +219,7 @@ func intentAt(ctx context.Context, stripe, id string) (string, error) {
 	return compact.String(), err
 }
 
-func (w *workshop) deliverRefund(ctx context.Context, id payment.ID) error {
+func (w *orderMaker) deliverRefund(ctx context.Context, id payment.ID) error {
 	intent, err := w.intent(ctx, id)
 	if err != nil {
 		return err
@@ -239,14 +241,14 @@ func refundObject(id, charge, payment string, amount, at int64) string {
 		id, amount, charge, at, payment)
 }
 
-// take waits until nothing of the order is to be read, and takes it out of Redis with its events.
-func (w *workshop) take(ctx context.Context, id payment.OrderID) (source, error) {
+// take waits until no read is queued, and copies the order and its events from Redis.
+func (w *orderMaker) take(ctx context.Context, id payment.OrderID) (source, error) {
 	prefix := fmt.Sprintf("kasse:{p%d}:", partitionOf(id))
 	client, s := w.Redis.Client, source{id: id}
 	err := wait.For(ctx, func() error {
 		waiting, err := client.ZCard(ctx, prefix+"reads").Result()
 		if err != nil || waiting > 0 {
-			return fmt.Errorf("%d reads wait: %w", waiting, err)
+			return errors.Join(fmt.Errorf("%d reads are queued", waiting), err)
 		}
 		s.fields, err = client.HGetAll(ctx, prefix+"order:"+string(id)).Result()
 		return err
@@ -277,7 +279,7 @@ func eventsOf(
 			continue
 		}
 		if len(entry.Values) != 3 {
-			return nil, fmt.Errorf("the entry %s has %d fields", entry.ID, len(entry.Values))
+			return nil, fmt.Errorf("the entry %s has %d fields, want 3", entry.ID, len(entry.Values))
 		}
 		events = append(events, payment.FeedEvent{
 			Entry: entry.ID, ID: entry.Values["id"].(string), Type: entry.Values["type"].(string), Data: []byte(data),

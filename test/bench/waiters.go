@@ -19,9 +19,9 @@ type waiters struct {
 	opening  chan struct{}             // one element for each waiter whose first request is running
 }
 
-// opensAtOnce is how many waiters send their first request at the same time. With more, the rush would be
-// measured instead of the waiting.
-const opensAtOnce = 256
+// maxOpening is the number of waiters that send their first request at the same time. With more, the burst of new
+// requests would be measured instead of the waiting.
+const maxOpening = 256
 
 // noTag is the ETag of a waiter that has not read the status yet.
 var noTag = []byte(`"0"`)
@@ -31,7 +31,7 @@ type waitRequest func(n int, tag []byte) []byte
 
 // startWaiters starts the waiters.
 func startWaiters(address string, count int, ask waitRequest, answered func(n int, at time.Time)) (*waiters, error) {
-	r := &waiters{onChange: answered, opening: make(chan struct{}, opensAtOnce)}
+	r := &waiters{onChange: answered, opening: make(chan struct{}, maxOpening)}
 	for n := range count {
 		l, err := dial(address)
 		if err != nil {
@@ -41,7 +41,7 @@ func startWaiters(address string, count int, ask waitRequest, answered func(n in
 		r.links = append(r.links, l)
 		r.opening <- struct{}{}
 		r.work.Go(func() {
-			if len(ask(n, nil)) == len(ask(n, noTag)) { // its first request waits, too
+			if len(ask(n, nil)) == len(ask(n, noTag)) { // even the first request waits
 				<-r.opening
 			}
 			if err := r.wait(l, n, ask); err != nil && !r.closed.Load() {
@@ -65,7 +65,7 @@ func (r *waiters) wait(l *link, n int, ask waitRequest) error {
 		case status == http.StatusOK:
 			r.onChange(n, time.Now())
 		case status != http.StatusNotModified:
-			return fmt.Errorf("answered %d: %s", status, l.body)
+			return fmt.Errorf("a waiting request was answered with %d: %s", status, l.body)
 		}
 	}
 	return nil

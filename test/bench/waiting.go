@@ -16,7 +16,7 @@ const (
 	changeRate  = 500    // changes per second
 )
 
-// pollOf waits for the n-th payment, bareOf on the n-th channel.
+// pollOf returns a request that waits for the n-th payment. The first request, without a tag, does not wait.
 func pollOf(n int, tag []byte) []byte {
 	path, more := "", ""
 	if len(tag) > 0 {
@@ -28,6 +28,7 @@ func pollOf(n int, tag []byte) []byte {
 	)
 }
 
+// bareOf returns a request that waits on the n-th channel of the baseline program.
 func bareOf(n int, _ []byte) []byte {
 	return fmt.Appendf(nil, "GET /wait/%d HTTP/1.1\r\nHost: bare\r\n\r\n", n)
 }
@@ -75,7 +76,7 @@ func waiting(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// everySecond is how the Redis keeps its data.
+// everySecond are the arguments of redis-server.
 var everySecond = []string{"--appendfsync", "everysec"}
 
 // waitedBuild is a build of Kasse and its Redis.
@@ -87,30 +88,31 @@ type waitedBuild struct {
 
 func (b *bench) waitingFigures() {
 	b.figure(
-		"10,000 waiting on 10,000 payments, 500 changes/s: p99 from webhook to answer", "≤ 5 ms", "%.1f ms",
+		"10,000 long polls on 10,000 payments, 500 changes/s: p99 from webhook to answer", "≤ 5 ms", "%.1f ms",
 		b.median("Waiting/kasse p99-µs")/1000,
 	)
-	b.figure("… memory of a waiter", "≤ 8 KB", "%.1f KB", b.median("Waiting/kasse B/waiter")/1000)
-	b.figure("… by the bare one's", "≤ 0.5 ×", "%s", b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"))
+	b.figure("… memory of a long poll", "≤ 8 KB", "%.1f KB", b.median("Waiting/kasse B/waiter")/1000)
+	memory := b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter")
+	b.figure("… relative to the bare program", "≤ 0.5 ×", "%s", memory)
 	b.figure("… with WAIT_PARKING=false", "", "%.1f KB", b.median("Waiting/unparked B/waiter")/1000)
 	const change = "cpu-µs/change"
 	b.figure(
-		"… processor time of a change by that of WAIT_PARKING=false", "≤ 0.5 ×", "%s",
+		"… processor time of a change, relative to WAIT_PARKING=false", "≤ 0.5 ×", "%s",
 		b.ratio("Waiting/kasse "+change, "Waiting/unparked "+change),
 	)
-	b.figure("… Redis reads a change", "≤ 1", "%.2f", b.median("Waiting/kasse reads/change"))
+	b.figure("… Redis reads per change", "≤ 1", "%.2f", b.median("Waiting/kasse reads/change"))
 	if b.beside != "" {
 		b.figure(
-			"… processor time of a change by that of the older build of -beside", "≤ 0.5 ×", "%s",
+			"… processor time of a change, relative to the older build of -beside", "≤ 0.5 ×", "%s",
 			b.ratio("Waiting/kasse "+change, "Waiting/beside "+change),
 		)
 		b.figure(
-			"… the older build: p99, and reads a change", "", "%.1f ms, %.2f", b.median("Waiting/beside p99-µs")/1000,
-			b.median("Waiting/beside reads/change"),
+			"… the older build: p99, and reads per change", "", "%.1f ms, %.2f",
+			b.median("Waiting/beside p99-µs")/1000, b.median("Waiting/beside reads/change"),
 		)
 	}
 	b.figure(
-		"10,000 waiting on one payment: from the webhook to the last answer", "≤ 0.7 ×", "%s",
+		"10,000 long polls on one payment: from the webhook to the last answer", "≤ 0.7 ×", "%s",
 		b.ratio("Broadcast/kasse ms", "Broadcast/bare ms"),
 	)
 	if b.beside != "" {
@@ -145,7 +147,7 @@ func (env *environment) waitBare(ctx context.Context) error {
 	return nil
 }
 
-// waitEach measures waiters that each wait for another payment.
+// waitEach measures waiters that wait for different payments.
 func waitEach(ctx context.Context, all []*waitedBuild) error {
 	if err := all[0].waitBare(ctx); err != nil {
 		return err

@@ -25,7 +25,7 @@ func (d *deliveries) batch(count int) [][]byte {
 	return all
 }
 
-// change is the n-th event: every payment in turn, alternating between two states.
+// change returns the n-th event. Every payment changes in turn, alternating between two states.
 func (d *deliveries) change(n int) []byte {
 	pass := n / payments
 	at := time.Unix(opened+10*int64(pass+1), 0)
@@ -46,10 +46,10 @@ func each(requests [][]byte, status int) requestSource {
 	}
 }
 
-// blockSize is how many payments get their first event before the same ones succeed.
+// blockSize is the number of payments that get their first event before the same payments succeed.
 const blockSize = 256
 
-// unseeded is the number of the first payment that no program knows before its first event.
+// unseeded is the number of the first payment that is not in Redis before its first event.
 const unseeded = 10_000_000
 
 // pairs makes webhook requests of unknown payments. Each payment gets a first event and later a success, so
@@ -66,7 +66,7 @@ func (p *pairs) batch(count int) [][]byte {
 	return all
 }
 
-// change is the n-th event: blocks of first events, each followed by the successes of the same payments.
+// change returns the n-th event. Each block of first events is followed by the successes of the same payments.
 func (p *pairs) change(n int) []byte {
 	block, at := n/(2*blockSize), n%(2*blockSize)
 	payment := unseeded + block*blockSize + at%blockSize
@@ -92,15 +92,18 @@ func webhooks(ctx context.Context, b *bench) error {
 	const same, single = "≥ 0.9 ×", "≥ 0.8 ×"
 	for _, f := range []struct{ what, wanted, of, by string }{
 		{
-			"webhooks, changes of known payments, 64 connections, by the same Redis work", same, "Webhook/kasse",
-			"Webhook/bare",
+			"webhooks, changes of known payments, 64 connections, relative to the same Redis work", same,
+			"Webhook/kasse", "Webhook/bare",
 		},
-		{"… by ConstructEvent and one EVALSHA", single, "Webhook/kasse", "Webhook/construct"},
-		{"… with appendfsync always, by the same Redis work", same, "WebhookSynced/kasse", "WebhookSynced/bare"},
-		{"… by ConstructEvent and one EVALSHA", single, "WebhookSynced/kasse", "WebhookSynced/construct"},
+		{"… relative to ConstructEvent and one EVALSHA", single, "Webhook/kasse", "Webhook/construct"},
 		{
-			"webhooks, a first event and a success for each payment, by ConstructEvent and one EVALSHA", "≥ 1.0 ×",
-			"Webhook/half", "Webhook/half-construct",
+			"… with appendfsync always, relative to the same Redis work", same,
+			"WebhookSynced/kasse", "WebhookSynced/bare",
+		},
+		{"… relative to ConstructEvent and one EVALSHA", single, "WebhookSynced/kasse", "WebhookSynced/construct"},
+		{
+			"webhooks, a first event and a success for each payment, relative to ConstructEvent and one EVALSHA",
+			"≥ 1.0 ×", "Webhook/half", "Webhook/half-construct",
 		},
 		{"… with two processes", "", "Webhook/half-two", "Webhook/half-construct"},
 		{"… the older build of -beside", "", "Webhook/half-beside", "Webhook/half-construct"},
@@ -112,7 +115,7 @@ func webhooks(ctx context.Context, b *bench) error {
 	}
 	for _, kind := range []string{"half-construct", "half-beside", "half"} {
 		if name := "Webhook/" + kind; len(b.results[name+" req/s"]) > 0 {
-			b.figure("processor's time of a webhook, "+kind+": the program's and Redis's", "", "%.0f and %.0f µs",
+			b.figure("processor time of a webhook, "+kind+": the program and Redis", "", "%.0f and %.0f µs",
 				b.median(name+" cpu-µs/op"), b.median(name+" redis-µs/op"))
 		}
 	}
@@ -186,7 +189,7 @@ func (env *environment) webhookTurns(ctx context.Context) ([]turn, error) {
 			return nil, err
 		}
 	}
-	half := &pairs{} // shared by both processes: no program knows its payments
+	half := &pairs{} // shared by both processes, so that each payment is new
 	return []turn{
 		{name: "kasse", events: &deliveries{}, at: at["kasse"]},
 		{name: "bare", events: &deliveries{}, at: at["bare"]},
