@@ -32,7 +32,8 @@ func main() {
 		if err := items.Set(&cache.Item{Ctx: ctx, Key: "status", Value: "pending", TTL: ttl}); err != nil {
 			panic(err)
 		}
-		fmt.Printf("TTL %v: Redis keeps it for more than a minute: %t\n", ttl, client.PTTL(ctx, "status").Val() > time.Minute)
+		kept := client.PTTL(ctx, "status").Val()
+		fmt.Printf("TTL %v: Redis keeps it for more than a minute: %t\n", ttl, kept > time.Minute)
 	}
 }
 END

@@ -30,7 +30,8 @@ cat >split.mjs <<'END'
 import { allocate, dinero, toSnapshot } from 'dinero.js';
 import { EUR } from 'dinero.js/currencies';
 
-const cents = (amount) => allocate(dinero({ amount, currency: EUR }), [1, 1, 1]).map((share) => toSnapshot(share).amount);
+const split = (amount) => allocate(dinero({ amount, currency: EUR }), [1, 1, 1]);
+const cents = (amount) => split(amount).map((share) => toSnapshot(share).amount);
 console.log('dinero.js:', ...cents(100), 'and', ...cents(-100));
 END
 RUBYLIB=$(printf '%s:' "$work"/root/usr/share/rubygems-integration/all/gems/*/lib "$work/root/usr/lib/ruby/vendor_ruby")

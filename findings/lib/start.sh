@@ -69,7 +69,8 @@ start_redis() {
 	server=$!
 	started="$started $server"
 	# Another server may answer when the port is taken, so await checks the process id.
-	await "! kill -0 $server 2>/dev/null || redis-cli $address info server 2>/dev/null | grep -q 'process_id:$server[^0-9]'"
+	answers="redis-cli $address info server 2>/dev/null | grep -q 'process_id:$server[^0-9]'"
+	await "! kill -0 $server 2>/dev/null || $answers"
 	kill -0 $server 2>/dev/null
 }
 
