@@ -9,17 +9,19 @@ import (
 	"time"
 )
 
-// Error is a response that refuses a request. Code is empty if the response came from a proxy and
-// not from Kasse.
+// Error is a response that refuses a request. Compare its Code with errors.Is. If the response came
+// from a proxy and not from Kasse, Code is empty, and only Status and perhaps RequestID are set.
 type Error struct {
 	Problem
-	RetryAfter time.Duration // from the Retry-After header; 0 without one
+	// RetryAfter is the pause that the response asks for (header Retry-After); 0 without one.
+	RetryAfter time.Duration
 }
 
-// Error names the code, the status, the reason and the request.
+// Error returns the code, the status, the detail and the request id as one line.
 func (e *Error) Error() string {
 	if e.Code == "" {
-		return fmt.Sprintf("kasse: status %d, not from Kasse", e.Status)
+		return fmt.Sprintf(
+			"kasse: status %d, and the response is not from Kasse: check the base URL and the proxies", e.Status)
 	}
 	return fmt.Sprintf("kasse: %s (%d): %s [request %s]", string(e.Code), e.Status, e.Detail, e.RequestID)
 }
@@ -30,7 +32,7 @@ func (e *Error) Is(target error) bool {
 	return isCode && code == e.Code
 }
 
-// Error makes a code a target of errors.Is.
+// Error makes a code a valid target of errors.Is. No call returns a bare code.
 func (c ProblemCode) Error() string { return "kasse: " + string(c) }
 
 // worthRetrying reports whether the same request may succeed later.

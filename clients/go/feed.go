@@ -10,19 +10,23 @@ import (
 	"time"
 )
 
-// FromNow is a cursor for Feed that skips all past events.
+// FromNow is a cursor for Feed and FeedOf that skips all past events. Their first page then has no
+// events, only the newest cursor.
 const FromNow Cursor = "latest"
 
-// FeedQuery selects the events that FeedOf yields.
+// FeedQuery selects the events that FeedOf yields. The zero value selects all.
 type FeedQuery struct {
-	After Cursor   // empty: from the oldest event kept
+	After Cursor   // Next of the last page handled, or FromNow; empty: from the oldest event kept
 	Types []string // only these types, such as order.paid; none: all
 	Order OrderID  // only this order's events; empty: all orders'
 }
 
-// Feed yields the pages of the feed after a cursor. The empty cursor starts at the oldest event
-// kept. Handle the page's events and store its Next in one transaction: Next is the cursor to
-// resume from after a restart. A page may have no events. Delivery is at least once, so fulfilment
+// Feed yields the pages of the feed after a cursor. It needs the scope events. The empty cursor
+// starts at the oldest event kept. A page has up to 100 events, or none. At the end of the feed the
+// loop waits for the next event.
+//
+// Handle the page's events and store its Next in one transaction: Next is the cursor to resume from
+// after a restart. Events are in order within an order, and each comes at least once. So fulfilment
 // needs a unique key in the shop's database.
 //
 // Feed retries network errors and retryable answers without limit. It ends with an error when Kasse
@@ -32,8 +36,9 @@ func (c *Client) Feed(ctx context.Context, after Cursor) iter.Seq2[*EventPage, e
 	return c.FeedOf(ctx, FeedQuery{After: after})
 }
 
-// FeedOf is Feed for some types of events, or for one order. Next passes the events that are left
-// out. A type that the server does not know is ProblemCodeInvalidRequest.
+// FeedOf is Feed for some types of events, or for one order. Next moves past the events that are left
+// out. Use Next with the same query only. A type that the server does not know gives
+// ProblemCodeInvalidRequest.
 func (c *Client) FeedOf(ctx context.Context, q FeedQuery) iter.Seq2[*EventPage, error] {
 	return func(yield func(*EventPage, error) bool) {
 		var pause backoff

@@ -17,8 +17,8 @@ const longestHold = 25 * time.Second
 const afterNothing = 500 * time.Millisecond
 
 // WaitForChange returns the payment's view as soon as its version differs from that of seen. It
-// returns seen itself if nothing changes within wait, which is truncated to whole seconds and to 25
-// s.
+// returns seen itself if nothing changes within wait. The wait is rounded down to whole seconds, and
+// is 25 s at most. It needs the scope read, an order token or a client secret.
 func (c *Client) WaitForChange(ctx context.Context, seen *View, wait time.Duration) (*View, error) {
 	r, err := statusRequest(seen.PaymentIntent, seen.Version, wait)
 	if err != nil {
@@ -35,10 +35,12 @@ func (c *Client) WaitForChange(ctx context.Context, seen *View, wait time.Durati
 }
 
 // Follow yields the payment's current view and then each change, and ends after a final view. It
-// retries network errors and retryable answers without limit, and ends with an error when Kasse
-// refuses the request or the context ends. A change may leave the state as it is: compare it before
-// you act on it. A failed payment is not final, and a debit stays in processing for days: break out
-// of the loop when you have the state you need.
+// needs the scope read, an order token or a client secret. It retries network errors and retryable
+// answers without limit, and ends with an error when Kasse refuses the request or the context ends.
+//
+// A change may leave the state as it is: compare the state before you act on it. A failed payment is
+// not final, and a debit stays in processing for days: break out of the loop when you have the state
+// that you need.
 func (c *Client) Follow(ctx context.Context, id PaymentID) iter.Seq2[*View, error] {
 	return func(yield func(*View, error) bool) {
 		var version Version

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// mostBytes bounds a response body. A page of 500 events with the largest metadata has about half
+// mostBytes limits a response body. A page of 500 events with the largest metadata has about half
 // of it.
 const mostBytes = 16 << 20
 
@@ -85,10 +85,10 @@ func (c *Client) send(ctx context.Context, r request, into any) (changed bool, e
 // noAnswer is a network error. Kasse may or may not have processed the request.
 type noAnswer struct{ cause error }
 
-// Error names the cause.
+// Error returns the text of the cause.
 func (e noAnswer) Error() string { return "kasse: no response: " + e.cause.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e noAnswer) Unwrap() error { return e.cause }
 
 // transient reports whether the same request may succeed later.

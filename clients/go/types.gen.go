@@ -409,7 +409,7 @@ func (e Surface) Valid() bool {
 	}
 }
 
-// Action defines model for Action.
+// Action The customer's next step at the bank or elsewhere.
 type Action struct {
 	// ExpiresAt The time until which the customer can act; null if Stripe names no end.
 	ExpiresAt *Timestamp `json:"expires_at"`
@@ -418,7 +418,7 @@ type Action struct {
 	Type string `json:"type"`
 }
 
-// Actor defines model for Actor.
+// Actor The caller that changed a payment.
 type Actor struct {
 	// Key The name of the service key. Null for an order token and for commands.
 	Key *string `json:"key"`
@@ -430,7 +430,7 @@ type Actor struct {
 	RequestID *string `json:"request_id"`
 }
 
-// Address defines model for Address.
+// Address A postal address, as Stripe keeps it.
 type Address struct {
 	City *string `json:"city,omitempty"`
 
@@ -460,7 +460,7 @@ type CaptureMethod string
 // ClientSecret Confirms this PaymentIntent in the browser, and reads its status here. Keep it out of URLs and logs.
 type ClientSecret = string
 
-// Config defines model for Config.
+// Config The values with which a page loads Stripe.js.
 type Config struct {
 	// Livemode True for live mode, false for test mode.
 	Livemode bool `json:"livemode"`
@@ -478,7 +478,7 @@ type Cursor = string
 // CustomerID A customer's id at Stripe.
 type CustomerID = string
 
-// CustomerSession defines model for CustomerSession.
+// CustomerSession Lets a page show the customer's saved payment methods.
 type CustomerSession struct {
 	// ClientSecret For Stripe.js's `customerSessionClientSecret`. Single-use.
 	ClientSecret string `json:"client_secret"`
@@ -487,13 +487,15 @@ type CustomerSession struct {
 	ExpiresAt Timestamp `json:"expires_at"`
 }
 
-// CustomerSessionCreate defines model for CustomerSessionCreate.
+// CustomerSessionCreate The body of Client.CustomerSession.
 type CustomerSessionCreate struct {
+	// CustomerSession Nil: the features with which the payment was opened.
 	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
 }
 
-// CustomerSessionCreated defines model for CustomerSessionCreated.
+// CustomerSessionCreated The body of the answer to a new customer session.
 type CustomerSessionCreated struct {
+	// CustomerSession Lets a page show the customer's saved payment methods.
 	CustomerSession CustomerSession `json:"customer_session"`
 }
 
@@ -528,7 +530,7 @@ type CustomerSessionOptions struct {
 // CustomerSessionOptionsAllowRedisplayFilters defines model for CustomerSessionOptions.AllowRedisplayFilters.
 type CustomerSessionOptionsAllowRedisplayFilters string
 
-// Dispute defines model for Dispute.
+// Dispute A dispute or inquiry at Stripe.
 type Dispute struct {
 	// Amount The disputed amount, in minor units.
 	Amount MinorUnits `json:"amount"`
@@ -546,7 +548,7 @@ type Dispute struct {
 	Status string `json:"status"`
 }
 
-// Event defines model for Event.
+// Event A change of an order's payment, as the feed returns it.
 type Event struct {
 	// CreatedAt RFC 3339, UTC, whole seconds.
 	CreatedAt Timestamp `json:"created_at"`
@@ -579,15 +581,16 @@ type Event struct {
 	Type string `json:"type"`
 }
 
-// EventPage defines model for EventPage.
+// EventPage A page of the feed: see Client.Feed.
 type EventPage struct {
+	// Events In order within an order. May be empty.
 	Events []Event `json:"events"`
 
 	// Next The cursor of the next page. Always present, also on an empty page.
 	Next Cursor `json:"next"`
 }
 
-// Failure defines model for Failure.
+// Failure The failure of the last card or bank that was tried.
 type Failure struct {
 	// Code Stripe's error code. Shops select their own text by it.
 	Code *string `json:"code"`
@@ -600,8 +603,9 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// History defines model for History.
+// History The body of the answer to Client.History.
 type History struct {
+	// History Oldest first.
 	History []Transition `json:"history"`
 }
 
@@ -749,7 +753,7 @@ type OpenedPayment struct {
 	Version Version `json:"version"`
 }
 
-// Order defines model for Order.
+// Order An order with its payments: see Client.Order.
 type Order struct {
 	// Closed No further attempt opens, unless a backend reopens it.
 	Closed bool `json:"closed"`
@@ -769,14 +773,16 @@ type Order struct {
 // OrderID The shop's own name for an order.
 type OrderID = string
 
-// OrderPage defines model for OrderPage.
+// OrderPage A page of orders: see Client.ListOrders.
 type OrderPage struct {
 	// Next The cursor of the next page; null at the end.
-	Next   *Cursor `json:"next"`
+	Next *Cursor `json:"next"`
+
+	// Orders Newest first. May be empty, also if Next is not null.
 	Orders []Order `json:"orders"`
 }
 
-// OrderToken defines model for OrderToken.
+// OrderToken A token with which a page or an app pays one order: see Client.MintOrderToken.
 type OrderToken struct {
 	// ExpiresAt RFC 3339, UTC, whole seconds.
 	ExpiresAt Timestamp `json:"expires_at"`
@@ -788,17 +794,19 @@ type OrderToken struct {
 	Token string `json:"token"`
 }
 
-// PaymentCancel defines model for PaymentCancel.
+// PaymentCancel The body of Client.CancelPayment. The zero value gives no reason.
 type PaymentCancel struct {
+	// Reason Nil: none.
 	Reason *CancelReason `json:"reason,omitempty"`
 }
 
-// PaymentCapture defines model for PaymentCapture.
+// PaymentCapture The body of Client.CapturePayment. The zero value captures everything.
 type PaymentCapture struct {
+	// Amount In minor units. Nil: everything that was authorised.
 	Amount *Amount `json:"amount,omitempty"`
 }
 
-// PaymentChange defines model for PaymentChange.
+// PaymentChange The body that Client.ChangeAmount sends.
 type PaymentChange struct {
 	// Amount The amount to pay, in Stripe's minor unit of the currency. Stripe's units are not always those of ISO 4217: ISK and
 	// UGX have two decimals, MGA has none. Amounts in ISK and UGX are multiples of 100, in BHD, JOD, KWD, OMR and TND
@@ -819,8 +827,12 @@ type PaymentCreate struct {
 	CaptureMethod *CaptureMethod `json:"capture_method,omitempty"`
 
 	// Currency A lower-case ISO 4217 code. A currency that Stripe cannot charge is 422.
-	Currency        Currency                `json:"currency"`
-	Customer        *CustomerID             `json:"customer,omitempty"`
+	Currency Currency `json:"currency"`
+
+	// Customer The customer's id at Stripe. Nil: a guest.
+	Customer *CustomerID `json:"customer,omitempty"`
+
+	// CustomerSession Nil: Kasse's defaults.
 	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
 
 	// Description Stripe shows it in the Dashboard and in receipts. Its length is in characters.
@@ -840,7 +852,9 @@ type PaymentCreate struct {
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
-	Reopen           *bool             `json:"reopen,omitempty"`
+	Reopen *bool `json:"reopen,omitempty"`
+
+	// SetupFutureUsage Save the payment method with the customer. Nil: do not save it.
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
 
 	// Shipping The delivery address, for Stripe. From a service key only; sent when an attempt is opened.
@@ -854,12 +868,19 @@ type PaymentCreate struct {
 // PaymentCreateByToken The members of a create. With an order token, the body has none of them, or some that equal the
 // token's claims; `customer_session` may be narrower.
 type PaymentCreateByToken struct {
+	// Amount In minor units.
 	Amount *Amount `json:"amount,omitempty"`
 
 	// CaptureMethod Default `automatic_async`.
-	CaptureMethod   *CaptureMethod          `json:"capture_method,omitempty"`
-	Currency        *Currency               `json:"currency,omitempty"`
-	Customer        *CustomerID             `json:"customer,omitempty"`
+	CaptureMethod *CaptureMethod `json:"capture_method,omitempty"`
+
+	// Currency A lower-case ISO 4217 code.
+	Currency *Currency `json:"currency,omitempty"`
+
+	// Customer The customer's id at Stripe. Nil: a guest.
+	Customer *CustomerID `json:"customer,omitempty"`
+
+	// CustomerSession Nil: Kasse's defaults.
 	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
 
 	// Description Stripe shows it in the Dashboard and in receipts. Its length is in characters.
@@ -867,7 +888,9 @@ type PaymentCreateByToken struct {
 
 	// Metadata The backend's own strings. Keys that begin with `kasse_` are Kasse's.
 	Metadata *map[string]string `json:"metadata,omitempty"`
-	OrderID  *OrderID           `json:"order_id,omitempty"`
+
+	// OrderID The shop's own name for the order.
+	OrderID *OrderID `json:"order_id,omitempty"`
 
 	// PaymentMethodConfiguration Stripe's payment method configuration, which selects the methods that the page offers; default: the
 	// account's. From a service key only; sent when an attempt is opened.
@@ -877,7 +900,9 @@ type PaymentCreateByToken struct {
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
-	Reopen           *bool             `json:"reopen,omitempty"`
+	Reopen *bool `json:"reopen,omitempty"`
+
+	// SetupFutureUsage Save the payment method with the customer. Nil: do not save it.
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
 
 	// Shipping The delivery address, for Stripe. From a service key only; sent when an attempt is opened.
@@ -891,7 +916,7 @@ type PaymentCreateByToken struct {
 // PaymentID The id of a PaymentIntent.
 type PaymentID = string
 
-// PaymentMethodDetails defines model for PaymentMethodDetails.
+// PaymentMethodDetails The card, account or wallet with which the customer paid or tried to pay.
 type PaymentMethodDetails struct {
 	// Brand The card's brand, Stripe's own word; null if the method has none.
 	Brand *string `json:"brand"`
@@ -952,7 +977,9 @@ type Problem struct {
 	DeclineCode *string `json:"decline_code,omitempty"`
 
 	// Detail The error of this request, in English for developers.
-	Detail string           `json:"detail"`
+	Detail string `json:"detail"`
+
+	// Errors The mistakes of the request, each with its position.
 	Errors *[]ProblemDetail `json:"errors,omitempty"`
 
 	// Oldest With `cursor_expired`, the oldest cursor that is still valid.
@@ -966,7 +993,9 @@ type Problem struct {
 
 	// Retryable True if the same request may succeed later.
 	Retryable bool `json:"retryable"`
-	Status    int  `json:"status"`
+
+	// Status The HTTP status.
+	Status int `json:"status"`
 
 	// StripeRequestID Stripe's id of the call that it refused.
 	StripeRequestID *string `json:"stripe_request_id,omitempty"`
@@ -1171,9 +1200,9 @@ type PushedEvent struct {
 	Type string `json:"type"`
 }
 
-// Refund defines model for Refund.
+// Refund A refund at Stripe.
 type Refund struct {
-	// Amount An amount in the currency's minor unit.
+	// Amount In minor units.
 	Amount MinorUnits `json:"amount"`
 
 	// CreatedAt RFC 3339, UTC, whole seconds.
@@ -1193,28 +1222,34 @@ type Refund struct {
 	Status *string `json:"status"`
 }
 
-// RefundCreate defines model for RefundCreate.
+// RefundCreate The body of Client.RefundPayment. The zero value refunds everything that is left.
 type RefundCreate struct {
-	Amount *Amount       `json:"amount,omitempty"`
+	// Amount In minor units. Nil: everything that is left.
+	Amount *Amount `json:"amount,omitempty"`
+
+	// Reason Nil: none.
 	Reason *RefundReason `json:"reason,omitempty"`
 }
 
-// RefundCreated defines model for RefundCreated.
+// RefundCreated The refund, and the payment as it stands after it.
 type RefundCreated struct {
 	// Payment A payment's status, as a backend sees it.
-	Payment View   `json:"payment"`
-	Refund  Refund `json:"refund"`
+	Payment View `json:"payment"`
+
+	// Refund A refund at Stripe.
+	Refund Refund `json:"refund"`
 }
 
-// RefundList defines model for RefundList.
+// RefundList The body of the answer to Client.Refunds.
 type RefundList struct {
+	// Refunds Oldest first.
 	Refunds []Refund `json:"refunds"`
 }
 
 // RefundReason The reason, in Stripe's words. `fraudulent` also blocks the card.
 type RefundReason string
 
-// Review defines model for Review.
+// Review An open review of Stripe Radar.
 type Review struct {
 	// ID The review's id at Stripe.
 	ID string `json:"id"`
@@ -1232,8 +1267,9 @@ type Review struct {
 // or not (`off_session`).
 type SetupFutureUsage string
 
-// Shipping defines model for Shipping.
+// Shipping The delivery address of an order, as Stripe keeps it.
 type Shipping struct {
+	// Address A postal address, as Stripe keeps it.
 	Address        Address `json:"address"`
 	Carrier        *string `json:"carrier,omitempty"`
 	Name           string  `json:"name"`
@@ -1270,7 +1306,7 @@ type Surface string
 // Timestamp RFC 3339, UTC, whole seconds.
 type Timestamp = time.Time
 
-// Transition defines model for Transition.
+// Transition A visible change of a payment: see Client.History.
 type Transition struct {
 	// At The time when the change was stored.
 	At Timestamp `json:"at"`
