@@ -87,8 +87,8 @@ func (b *backend) handleAll(ctx context.Context, events []kasse.Event, cursor ka
 	return nil
 }
 
-// followFeed applies the feed from the stored cursor on. It returns when the context ends or Kasse
-// refuses the key.
+// followFeed applies the events of the feed, beginning at the stored cursor. It returns an error when
+// the context ends or Kasse refuses the key.
 func (b *backend) followFeed(ctx context.Context) error {
 	var cursor kasse.Cursor
 	err := b.db.QueryRowContext(ctx, "SELECT cursor FROM feed").Scan(&cursor)
@@ -102,7 +102,7 @@ func (b *backend) followFeed(ctx context.Context) error {
 		case !isRefused:
 			return err
 		case refused.Code != kasse.ProblemCodeCursorExpired || refused.Oldest == nil:
-			return fmt.Errorf("the feed was refused, check KASSE_KEY: %w", err)
+			return fmt.Errorf("the feed was refused, check KASSE_URL and KASSE_KEY: %w", err)
 		}
 		log.Print("feed: the cursor has expired, looking up all open orders")
 		if err := b.lookUpOpenOrders(ctx); err != nil {
@@ -124,7 +124,7 @@ func (b *backend) follow(ctx context.Context, cursor kasse.Cursor) error {
 	return nil
 }
 
-// lookUpOpenOrders reads each unshipped order from Kasse, because some of their events may be gone.
+// lookUpOpenOrders reads each unshipped order from Kasse, because some events may be gone.
 func (b *backend) lookUpOpenOrders(ctx context.Context) error {
 	rows, err := b.db.QueryContext(ctx, "SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM shipments)")
 	if err != nil {

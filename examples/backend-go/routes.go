@@ -28,8 +28,8 @@ var products = map[string]product{
 	"bicycle": {129900, kasse.CaptureMethodManual}, // captured when the bicycle is ready
 }
 
-// routes has no login: add your own. The first three routes are for the order's customer, capture
-// and refunds for your staff. Kasse calls the last one, and signs its requests.
+// routes has no login: add your own. The first three routes are for the order's customer; capture
+// and refunds are for your staff. Kasse calls the last route, and signs its requests.
 func (b *backend) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders", b.createOrder)
@@ -59,8 +59,8 @@ func (b *backend) createOrder(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusCreated, map[string]any{"order_id": id, "amount": item.price, "currency": "eur"})
 }
 
-// mintToken returns a token with which the order's page opens its payment. The page requests
-// another when it has expired.
+// mintToken returns a token with which the order's page opens its payment. The page requests another
+// token when this one has expired.
 func (b *backend) mintToken(w http.ResponseWriter, r *http.Request) {
 	terms := kasse.PaymentCreate{OrderID: r.PathValue("order"), Currency: "eur"}
 	var name string
@@ -110,8 +110,8 @@ func (b *backend) capture(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"state": view.State})
 }
 
-// refund refunds an amount, or all that is left. The caller names the refund, so that a double
-// click makes one refund.
+// refund refunds an amount in euro cents, or everything that is left. The caller chooses the refund's
+// id, so that a double click makes one refund.
 func (b *backend) refund(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		RefundID string        `json:"refund_id"`

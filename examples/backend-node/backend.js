@@ -20,9 +20,7 @@ import { Kasse, Refused } from "./kasse.js";
 const { KASSE_URL, KASSE_KEY, WEBHOOK_SECRET } = settings();
 const kasse = new Kasse(KASSE_URL, KASSE_KEY);
 const verifier = new Webhook(WEBHOOK_SECRET);
-const db = new Database(process.env.DATABASE ?? "shop.db");
-db.pragma("journal_mode = WAL");
-db.exec(readFileSync(new URL("schema.sql", import.meta.url), "utf8"));
+const db = openDatabase(process.env.DATABASE ?? "shop.db");
 
 const products = { // euro cents; a price never comes from a browser
   kettle: { amount: 4200, currency: "eur" },
@@ -42,6 +40,16 @@ function settings() {
     process.exit(1);
   }
   return process.env;
+}
+
+function openDatabase(path) {
+  try {
+    const opened = new Database(path);
+    opened.pragma("journal_mode = WAL");
+    return opened.exec(readFileSync(new URL("schema.sql", import.meta.url), "utf8"));
+  } catch (error) {
+    return stop(`open DATABASE: ${error.message}`);
+  }
 }
 
 const addShipment = db.prepare(`INSERT INTO shipments (order_id)
@@ -77,7 +85,7 @@ function handleAll(events, cursor) {
   for (const order of commit(events, cursor)) console.log("ship", order);
 }
 
-/** Applies the feed from the stored cursor on. Rejects when Kasse refuses the key. */
+/** Applies the events of the feed, beginning at the stored cursor. Rejects when Kasse refuses the key. */
 async function followFeed() {
   let cursor = db.prepare("SELECT cursor FROM feed").pluck().get() ?? "";
   for (;;) {
@@ -85,7 +93,8 @@ async function followFeed() {
       const page = await kasse.call("GET", `/v1/events?wait=25&after=${cursor}`, undefined, { tries: Infinity });
       handleAll(page.events, page.next);
       cursor = page.next;
-      // A server that shuts down answers at once, and so does one that found nothing in what it looked at.
+      // A page without events comes at once from a server that shuts down. Without a pause the loop would send requests
+      // without end.
       if (page.events.length === 0) await new Promise((resolve) => setTimeout(resolve, 500));
     } catch (error) {
       if (error.code !== "cursor_expired") throw error;
@@ -96,7 +105,7 @@ async function followFeed() {
   }
 }
 
-/** Reads each unshipped order from Kasse, because some of their events may be gone. */
+/** Reads each unshipped order from Kasse, because some events may be gone. */
 async function lookUpOpenOrders() {
   for (const id of db.prepare("SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM shipments)").pluck().all()) {
     const order = await kasse.call("GET", `/v1/orders/${id}`).catch((error) => {
@@ -125,8 +134,8 @@ async function paymentOf(id) {
 
 const readJSON = (c) => c.req.json().then((body) => body ?? {}, () => ({}));
 
-// There is no login: add your own. The first three routes are for the order's customer, capture and
-// refunds for your staff.
+// There is no login: add your own. The first three routes are for the order's customer; capture and
+// refunds are for your staff. Kasse calls the last route, and signs its requests.
 const app = new Hono();
 app.use(bodyLimit({ maxSize: 64 * 1024 }));
 
@@ -148,8 +157,8 @@ app.get("/orders/:order", (c) => {
   return c.json({ order_id, state: state ?? "new", shipped });
 });
 
-// Returns a token with which the order's page opens its payment. The page requests another when it
-// has expired.
+// Returns a token with which the order's page opens its payment. The page requests another token
+// when this one has expired.
 app.post("/orders/:order/token", async (c) => {
   const { order_id, product, amount, currency } = find(c.req.param("order"));
   const terms = { ...products[product], order_id, amount, currency };
@@ -161,8 +170,8 @@ app.post("/orders/:order/capture", async (c) => {
   return c.json({ state });
 });
 
-// Refunds an amount, or all that is left. The caller names the refund, so that a double click makes
-// one refund.
+// Refunds an amount in euro cents, or everything that is left. The caller chooses the refund's id, so
+// that a double click makes one refund.
 app.post("/orders/:order/refunds", async (c) => {
   const { refund_id, amount } = await readJSON(c);
   if (typeof refund_id !== "string" || !refund_id) throw refuse(400, 'send {"refund_id": "…", "amount": 1000}');
@@ -175,7 +184,7 @@ app.post("/orders/:order/refunds", async (c) => {
 // Answers 2xx only after the transaction has committed. After any other answer Kasse pushes the
 // event again.
 app.post("/kasse/events", async (c) => {
-  const body = await c.req.text(); // unchanged, because the bytes are signed
+  const body = await c.req.text(); // unchanged, because the signature is over the bytes
   let event;
   try {
     event = verifier.verify(body, c.req.header());
@@ -198,7 +207,7 @@ const server = serve({ fetch: app.fetch, hostname, port: Number(port) }, ({ addr
   console.log(`listening on http://${address}:${port}`);
 });
 server.on("error", (error) => stop(`listen on ADDR: ${error.message}`));
-followFeed().catch((error) => stop(`the feed was refused, check KASSE_KEY: ${error.message}`));
+followFeed().catch((error) => stop(`the feed was refused, check KASSE_URL and KASSE_KEY: ${error.message}`));
 
 function stop(reason) {
   console.error("backend:", reason);

@@ -1,12 +1,16 @@
-// Calls Kasse.
+// Calls Kasse. clients/typescript has the same as a package for backends: @kasse/client/server.
 
-/** An unsuccessful response. Decide by code; detail is for developers. */
+/** An unsuccessful response. Decide by code; detail is for developers. Without a code it is not Kasse's. */
 export class Refused extends Error {
   constructor(status, problem) {
-    super(`${problem.code ?? "not from Kasse"} (${status}): ${problem.detail} [request ${problem.request_id}]`);
+    super(
+      problem.code
+        ? `${problem.code} (${status}): ${problem.detail} [request ${problem.request_id}]`
+        : `status ${status}, and the response is not from Kasse: check KASSE_URL and the proxies`,
+    );
     this.status = status;
     this.code = problem.code ?? "";
-    this.detail = problem.detail ?? "";
+    this.detail = problem.detail ?? "the response is not from Kasse";
     this.retryable = problem.retryable ?? (status === 429 || status >= 500);
     this.oldest = problem.oldest;
   }
@@ -21,7 +25,11 @@ export class Kasse {
     this.#key = key;
   }
 
-  /** Sends a request, and retries it: every request is safe to repeat. */
+  /**
+   * Sends a request and returns the body of the response. It sends the request again after a network
+   * error and after a retryable refusal, `tries` times in all: every request is safe to repeat. It
+   * throws Refused, or the network error.
+   */
   async call(method, path, body, { idempotencyKey, tries = 3 } = {}) {
     const headers = { Authorization: `Bearer ${this.#key}`, "Content-Type": "application/json" };
     if (idempotencyKey) headers["Idempotency-Key"] = idempotencyKey;
@@ -40,7 +48,7 @@ export class Kasse {
         if (!refused.retryable || attempt >= tries) throw refused;
         pause = Number(response.headers.get("Retry-After")) || pause;
       } catch (error) {
-        if (error instanceof Refused || attempt >= tries) throw error; // otherwise it is a network error
+        if (error instanceof Refused || attempt >= tries) throw error; // any other error is a network error
       }
       await new Promise((resolve) => setTimeout(resolve, pause * 1000));
     }

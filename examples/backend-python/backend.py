@@ -84,7 +84,7 @@ def handle_all(events, cursor=None):
 
 
 def follow_feed(client):
-    """Applies the feed from the stored cursor on. Exits when Kasse refuses the key."""
+    """Applies the events of the feed, beginning at the stored cursor. Exits when Kasse refuses the key."""
     with transaction() as db:
         cursor = (db.execute("SELECT cursor FROM feed").fetchone() or [""])[0]
     while True:
@@ -92,7 +92,7 @@ def follow_feed(client):
             page = client.call("GET", f"/v1/events?wait=25&after={cursor}", tries=0)
         except kasse.Refused as refused:
             if refused.code != "cursor_expired":
-                sys.exit(f"backend: the feed was refused, check KASSE_KEY: {refused}")
+                sys.exit(f"backend: the feed was refused, check KASSE_URL and KASSE_KEY: {refused}")
             print("feed: the cursor has expired, looking up all open orders", file=sys.stderr, flush=True)
             look_up_open_orders(client)
             cursor = refused.oldest
@@ -100,11 +100,11 @@ def follow_feed(client):
         handle_all([(event["type"], event["data"]) for event in page["events"]], page["next"])
         cursor = page["next"]
         if not page["events"]:
-            time.sleep(0.5)  # a server that shuts down answers at once, and so does one that found nothing
+            time.sleep(0.5)  # a server that shuts down answers at once: without a pause the loop would not rest
 
 
 def look_up_open_orders(client):
-    """Reads each unshipped order from Kasse, because some of their events may be gone."""
+    """Reads each unshipped order from Kasse, because some events may be gone."""
     with transaction() as db:
         rows = db.execute("SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM shipments)").fetchall()
     for (order,) in rows:
@@ -149,7 +149,10 @@ def show_order(client, body, order):
 
 
 def mint_token(client, body, order):
-    """Returns a token with which the order's page opens its payment. The page requests another when it has expired."""
+    """Returns a token with which the order's page opens its payment.
+
+    The page requests another token when this one has expired.
+    """
     with transaction() as db:
         row = db.execute("SELECT product, amount, currency FROM orders WHERE id = ?", (order,)).fetchone()
     if row is None:
@@ -164,7 +167,10 @@ def capture(client, body, order):
 
 
 def refund(client, body, order):
-    """Refunds an amount, or all that is left. The caller names the refund, so that a double click makes one refund."""
+    """Refunds an amount in euro cents, or everything that is left.
+
+    The caller chooses the refund's id, so that a double click makes one refund.
+    """
     if not isinstance(body.get("refund_id"), str) or not body["refund_id"]:
         raise Refusal(400, 'send {"refund_id": "…", "amount": 1000}')
     made = client.call("POST", f"/v1/payments/{payment_of(client, order)}/refunds", {"amount": body.get("amount")},
@@ -179,8 +185,8 @@ def payment_of(client, order):
     return payment["payment_intent"]
 
 
-# There is no login: add your own. The first three are for the order's customer, the last two for
-# your staff.
+# There is no login: add your own. The first three routes are for the order's customer, the last two
+# are for your staff.
 ROUTES = [
     ("POST", re.compile(r"/orders"), create_order),
     ("GET", re.compile(r"/orders/([\w.:-]+)"), show_order),
@@ -251,11 +257,17 @@ def parse(body):
 def main():
     url, key, Handler.secret = settings()
     Handler.client = client = kasse.Client(url, key)
-    with transaction() as db:
-        for statement in pathlib.Path(__file__).with_name("schema.sql").read_text().split(";\n"):
-            db.execute(statement)
+    try:
+        with transaction() as db:
+            for statement in pathlib.Path(__file__).with_name("schema.sql").read_text().split(";\n"):
+                db.execute(statement)
+    except sqlite3.Error as error:
+        sys.exit(f"backend: open DATABASE: {error}")
     host, _, port = os.environ.get("ADDR", "127.0.0.1:8093").rpartition(":")
-    server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
+    try:
+        server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
+    except (OSError, ValueError) as error:
+        sys.exit(f"backend: listen on ADDR: {error}")
     print("listening on http://%s:%d" % server.server_address[:2], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):

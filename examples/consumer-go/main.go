@@ -1,9 +1,13 @@
-// A backend's endpoint for Kasse's events: it verifies, fulfils each order once, confirms debits as pending, and offers
-// another try where one fails. Copy it, and put your shop's work into act.
+// Consumer-go is a backend's endpoint for the events that Kasse pushes. It verifies them, fulfils each paid order once,
+// confirms debits as pending, and offers another try when a debit fails. Copy it, and put your shop's work into handle.
 //
-// One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the
-// guide asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books
-// the shipment. It survives a restart, and does not care how often, how late or in which order events come.
+//	WEBHOOK_SECRET  whsec_…, as in Kasse's EVENT_ENDPOINTS
+//	ADDR            127.0.0.1:8094, unless set
+//	DATA            the folder with the shop's files: data, unless set
+//
+// One rule makes fulfilment happen once: only the process that creates the file named after an order fulfils it. In a
+// shop this is a row with a unique index on order_id, inserted in the transaction that books the shipment. The rule
+// holds after a restart, and for events that arrive more than once, late, or in another order. See docs/events.md.
 package main
 
 import (
@@ -36,7 +40,7 @@ func main() {
 func serve(address, data, secret string) error {
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	if err != nil || secret == "" {
-		return errors.New("WEBHOOK_SECRET must be the whsec_ secret of this endpoint in EVENT_ENDPOINTS")
+		return errors.New("WEBHOOK_SECRET must be this endpoint's secret in Kasse's EVENT_ENDPOINTS: whsec_…")
 	}
 	s := &shop{data: data, verifier: verifier}
 	for _, table := range []string{"fulfilled", "orders"} {
@@ -54,7 +58,7 @@ func serve(address, data, secret string) error {
 	return server.Serve(listener)
 }
 
-// event is what Kasse pushes; members that are not used here are left out, and new ones may come.
+// event is a pushed event, with the members that are used here. Later versions of Kasse may add members.
 type event struct {
 	Type string `json:"type"`
 	Data struct {
@@ -67,19 +71,19 @@ type event struct {
 	} `json:"data"`
 }
 
-// order is what the shop remembers of an order, beside whether it is fulfilled.
+// order is the shop's record of an order. The folder "fulfilled" holds the orders that were shipped.
 type order struct {
 	Status   string           `json:"status"`   // pending, try_again or paid
-	Versions map[string]int64 `json:"versions"` // newest view seen, by payment
+	Versions map[string]int64 `json:"versions"` // version of the newest view, by payment
 }
 
 type shop struct {
 	data     string
 	verifier *standardwebhooks.Webhook
-	mu       sync.Mutex // over the files of orders
+	mu       sync.Mutex // protects the files of orders
 }
 
-// ServeHTTP answers 2xx only when what the event asks for is on disk: with anything else it comes again.
+// ServeHTTP answers 2xx only after the event's effect is on disk. After any other answer Kasse pushes the event again.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 	if err != nil || s.verifier.Verify(body, r.Header) != nil {
@@ -91,7 +95,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not an event", http.StatusBadRequest)
 		return
 	}
-	if err := s.act(e); err != nil {
+	if err := s.handle(e); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		http.Error(w, "try again", http.StatusInternalServerError)
 		return
@@ -99,16 +103,16 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// act does the shop's work. Unknown types are none of it.
-func (s *shop) act(e event) error {
+// handle does the shop's work. It ignores all other types.
+func (s *shop) handle(e event) error {
 	switch e.Type {
-	case "order.paid": // at any version: the unique key makes it once
-		return errors.Join(s.fulfil(e), s.remember(e, func(o *order) { o.Status = "paid" }))
+	case "order.paid": // of any version: the unique key makes fulfilment happen once
+		return errors.Join(s.fulfil(e), s.update(e, func(o *order) { o.Status = "paid" }))
 	case "order.processing":
-		return s.remember(e, func(o *order) { o.Status = "pending"; fmt.Println("confirm as pending", e.Data.Order) })
+		return s.update(e, func(o *order) { o.Status = "pending"; fmt.Println("confirm as pending", e.Data.Order) })
 	case "order.failed":
-		return s.remember(e, func(o *order) {
-			if o.Status == "pending" { // it was confirmed, and the debit has failed days later
+		return s.update(e, func(o *order) {
+			if o.Status == "pending" { // the shop has confirmed it, and the debit has failed days later
 				o.Status = "try_again"
 				fmt.Println("offer another try", e.Data.Order)
 			}
@@ -117,13 +121,13 @@ func (s *shop) act(e event) error {
 	return nil
 }
 
-// orderID keeps what names a file to the shape that Kasse promises.
+// orderID matches the ids of orders. An id names a file here, so other text could reach another folder.
 var orderID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$`)
 
-// fulfil confirms and ships, once for an order: the second to link the name fails.
+// fulfil confirms and ships an order once: a second link with the same name fails.
 func (s *shop) fulfil(e event) error {
 	if !orderID.MatchString(e.Data.Order) {
-		return errors.New("no order id")
+		return errors.New("the event has no valid order id")
 	}
 	shipment, err := json.Marshal(e.Data)
 	if err != nil {
@@ -136,7 +140,7 @@ func (s *shop) fulfil(e event) error {
 	defer os.Remove(written) //nolint:errcheck // a leftover does no harm
 	switch err := os.Link(written, filepath.Join(s.data, "fulfilled", e.Data.Order)); {
 	case errors.Is(err, os.ErrExist):
-		return nil // done before
+		return nil // fulfilled before
 	case err != nil:
 		return err
 	}
@@ -144,16 +148,16 @@ func (s *shop) fulfil(e event) error {
 	return nil
 }
 
-// remember changes what is kept of an order, unless a newer view of the payment has been seen.
-func (s *shop) remember(e event, change func(*order)) error {
+// update changes the record of an order, unless a newer view of the payment was applied before.
+func (s *shop) update(e event, change func(*order)) error {
 	if !orderID.MatchString(e.Data.Order) {
-		return errors.New("no order id")
+		return errors.New("the event has no valid order id")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path := filepath.Join(s.data, "orders", e.Data.Order)
 	o := order{Versions: map[string]int64{}}
-	text, err := os.ReadFile(path) //nolint:gosec // its name has been looked at
+	text, err := os.ReadFile(path) //nolint:gosec // orderID has checked the name
 	if err == nil {
 		err = json.Unmarshal(text, &o)
 	}
@@ -175,7 +179,7 @@ func (s *shop) remember(e event, change func(*order)) error {
 	return os.Rename(written, path)
 }
 
-// write puts text into a new file, on disk before its name is given to anything.
+// write writes text to a new file and syncs it to disk. It returns the file's name; the caller gives it the final one.
 func (s *shop) write(text []byte) (name string, err error) {
 	file, err := os.CreateTemp(s.data, "new-")
 	if err != nil {

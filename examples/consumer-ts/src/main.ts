@@ -1,9 +1,13 @@
-// A backend's endpoint for Kasse's events: it verifies, fulfils each order once, confirms debits as pending, and offers
-// another try where one fails. Copy it, and put your shop's work where act says so.
+// A backend's endpoint for the events that Kasse pushes. It verifies them, fulfils each paid order once, confirms
+// debits as pending, and offers another try when a debit fails. Copy it, and put your shop's work into handle.
 //
-// One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the guide
-// asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books the shipment.
-// It survives a restart, and does not care how often, how late or in which order events come.
+//   WEBHOOK_SECRET  whsec_…, as in Kasse's EVENT_ENDPOINTS
+//   ADDR            127.0.0.1:8094, unless set
+//   DATA            the folder with the shop's files: data, unless set
+//
+// One rule makes fulfilment happen once: only the process that creates the file named after an order fulfils it. In a
+// shop this is a row with a unique index on order_id, inserted in the transaction that books the shipment. The rule
+// holds after a restart, and for events that arrive more than once, late, or in another order. See docs/events.md.
 import { randomUUID } from "node:crypto";
 import { link, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
@@ -13,12 +17,12 @@ import { Webhook } from "standardwebhooks";
 const data = process.env["DATA"] ?? "data";
 const secret = process.env["WEBHOOK_SECRET"] ?? "";
 if (!/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)) {
-  console.error("WEBHOOK_SECRET must be the whsec_ secret of this endpoint in EVENT_ENDPOINTS");
+  console.error("WEBHOOK_SECRET must be this endpoint's secret in Kasse's EVENT_ENDPOINTS: whsec_…");
   process.exit(1);
 }
 const verifier = new Webhook(secret);
 
-/** What Kasse pushes; members that are not used here are left out, and new ones may come. */
+/** A pushed event, with the members that are used here. Later versions of Kasse may add members. */
 interface Event {
   type: string;
   data: {
@@ -31,32 +35,33 @@ interface Event {
   };
 }
 
-/** What the shop remembers of an order, beside whether it is fulfilled. */
+/** The shop's record of an order. The folder "fulfilled" holds the orders that were shipped. */
 interface Order {
   status: "" | "pending" | "try_again" | "paid";
-  versions: Record<string, number>; // newest view seen, by payment
+  versions: Record<string, number>; // version of the newest view, by payment
 }
 
-/** Does the shop's work. Unknown types are none of it. */
-async function act(event: Event): Promise<void> {
+/** Does the shop's work. It ignores all other types. */
+async function handle(event: Event): Promise<void> {
   const id = event.data.order_id;
+  // An id names a file here, so other text could reach another folder.
   if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/.test(id)) {
-    throw new Error("no order id");
+    throw new Error("the event has no valid order id");
   }
   switch (event.type) {
-    case "order.paid": // after any other event; the version is not compared here
+    case "order.paid": // of any version: the unique key makes fulfilment happen once
       await fulfil(event);
-      return remember(event, (order) => {
+      return update(event, (order) => {
         order.status = "paid";
       });
     case "order.processing":
-      return remember(event, (order) => {
+      return update(event, (order) => {
         order.status = "pending";
         console.log("confirm as pending", id);
       });
     case "order.failed":
-      return remember(event, (order) => {
-        if (order.status === "pending") { // it was confirmed, and the debit has failed days later
+      return update(event, (order) => {
+        if (order.status === "pending") { // the shop has confirmed it, and the debit has failed days later
           order.status = "try_again";
           console.log("offer another try", id);
         }
@@ -64,7 +69,7 @@ async function act(event: Event): Promise<void> {
   }
 }
 
-/** Confirms and ships, once for an order: the second to link the name fails. */
+/** Confirms and ships an order once: a second link with the same name fails. */
 async function fulfil(event: Event): Promise<void> {
   const { order_id: id, amount_received, currency } = event.data;
   const written = await write(JSON.stringify(event.data));
@@ -72,16 +77,16 @@ async function fulfil(event: Event): Promise<void> {
     await link(written, join(data, "fulfilled", id));
     console.log("confirm and fulfil", id, amount_received, currency);
   } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error; // done before
+    if (codeOf(error) !== "EEXIST") throw error; // EEXIST: fulfilled before
   } finally {
     await unlink(written);
   }
 }
 
-let last: Promise<void> = Promise.resolve(); // of the changes to orders, which are made one after the other
+let last: Promise<void> = Promise.resolve(); // the last update: updates run one after another
 
-/** Changes what is kept of an order, unless a newer view of the payment has been seen. */
-function remember(event: Event, change: (order: Order) => void): Promise<void> {
+/** Changes the record of an order, unless a newer view of the payment was applied before. */
+function update(event: Event, change: (order: Order) => void): Promise<void> {
   const next = last.then(async () => {
     const { order_id: id, payment_intent: payment, version } = event.data;
     const path = join(data, "orders", id);
@@ -104,7 +109,7 @@ async function load(path: string): Promise<Order> {
   }
 }
 
-/** Puts text into a new file, on disk before its name is given to anything. */
+/** Writes text to a new file and syncs it to disk. Returns the file's name; the caller gives it the final one. */
 async function write(text: string): Promise<string> {
   const name = join(data, "new-" + randomUUID());
   const file = await open(name, "wx");
@@ -121,7 +126,10 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
-/** Reads, verifies and acts; the status is 2xx only when what the event asks for is on disk. */
+/**
+ * Reads, verifies and handles an event. Returns the status of the answer. It is 2xx only after the event's effect is on
+ * disk: after any other answer Kasse pushes the event again.
+ */
 async function receive(request: IncomingMessage): Promise<number> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -136,7 +144,7 @@ async function receive(request: IncomingMessage): Promise<number> {
     return 401;
   }
   try {
-    await act(event);
+    await handle(event);
     return 204;
   } catch (error) {
     console.error(error);
