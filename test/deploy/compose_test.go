@@ -33,7 +33,7 @@ func TestComposeNeedsAPassword(t *testing.T) {
 		},
 	}, func(o *loader.Options) { o.SkipResolveEnvironment = true })
 	if err == nil || !strings.Contains(err.Error(), "REDIS_PASSWORD") {
-		t.Errorf("it is loaded without a password: %v", err)
+		t.Errorf("compose.yaml loads without a password: %v", err)
 	}
 }
 
@@ -53,7 +53,7 @@ func TestCompose(t *testing.T) {
 	kasse := project.Services["kasse"]
 	if !kasse.ReadOnly || !slices.Equal(kasse.CapDrop, []string{"ALL"}) || len(kasse.Ports) != 1 ||
 		kasse.Ports[0].HostIP != "127.0.0.1" {
-		t.Errorf("kasse is open: %+v", kasse)
+		t.Errorf("kasse must be read-only, without capabilities, with one port on loopback: %+v", kasse)
 	}
 	if url := kasse.Environment["REDIS_URL"]; url == nil || *url != "redis://:hunter2@redis:6379/0" {
 		t.Errorf("kasse does not use Redis's password: %v", url)
@@ -63,13 +63,12 @@ func TestCompose(t *testing.T) {
 	}
 	for name, service := range project.Services {
 		if service.Build == nil && !pinned.MatchString(service.Image) {
-			t.Errorf("%s runs whatever %s is that day", name, service.Image)
+			t.Errorf("the image of %s has no exact version: %s", name, service.Image)
 		}
 	}
 	stripe := project.Services["stripe"]
-	if !slices.Equal(stripe.Profiles, []string{"stripe"}) || !slices.Contains(
-		stripe.Command, "http://kasse:8080/webhooks/stripe",
-	) {
-		t.Errorf("the Stripe CLI is %+v", stripe)
+	if !slices.Equal(stripe.Profiles, []string{"stripe"}) ||
+		!slices.Contains(stripe.Command, "http://kasse:8080/webhooks/stripe") {
+		t.Errorf("the Stripe CLI must have a profile and forward to kasse: %+v", stripe)
 	}
 }

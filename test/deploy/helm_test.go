@@ -67,7 +67,7 @@ func renderChart(t *testing.T, release, values string) (*cluster, []string) {
 	return decode(t, objects)
 }
 
-// comparable removes fields that only Helm or only kustomize writes: labels of the release, the name of the
+// comparable removes the fields that only Helm or only kustomize writes: labels of the release, the name of the
 // settings, and the annotation that restarts pods after a change.
 func (c *cluster) comparable() *cluster {
 	for _, labels := range []map[string]string{
@@ -111,8 +111,9 @@ func TestChartIsTheManifests(t *testing.T) {
 
 // TestChartValues: each value appears in the right field.
 func TestChartValues(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("a", 64)
 	c, missing := renderChart(t, "test", `
-image: {repository: r.example/kasse, tag: "1.2", digest: "sha256:`+strings.Repeat("a", 64)+`", pullSecrets: [registry]}
+image: {repository: r.example/kasse, tag: "1.2", digest: "`+digest+`", pullSecrets: [registry]}
 secret: {name: kasse-test, files: {EVENT_ENDPOINTS: event-endpoints}}
 settings: {REDIS_WAIT_REPLICAS: 1, ORDER_INDEX: false, STRIPE_READ_RPS: 1000000}
 autoscaling: {enabled: false}
@@ -120,7 +121,7 @@ networkPolicy: {redis: {cidrs: [10.1.2.3/32], ports: [6380]}, clientLabels: {rol
 podLabels: {team: pay}
 `)
 	if !slices.Equal(missing, []string{"autoscaling/v2 HorizontalPodAutoscaler"}) {
-		t.Errorf("without autoscaling there is no %v", missing)
+		t.Errorf("without autoscaling %v are missing, want only the autoscaler", missing)
 	}
 	pod := c.deployment.Spec.Template
 	container := pod.Spec.Containers[0]
@@ -130,7 +131,7 @@ podLabels: {team: pay}
 	}
 	to := c.network.Spec.Egress[1]
 	for what, same := range map[string]bool{
-		"image":         container.Image == "r.example/kasse@sha256:"+strings.Repeat("a", 64),
+		"image":         container.Image == "r.example/kasse@"+digest,
 		"pull secret":   pod.Spec.ImagePullSecrets[0].Name == "registry",
 		"replicas":      *c.deployment.Spec.Replicas == 2,
 		"name":          c.deployment.Name == "test-kasse" && c.service.Name == "test-kasse",
@@ -139,11 +140,12 @@ podLabels: {team: pay}
 		"endpoints":     env["EVENT_ENDPOINTS_FILE"] == "/secrets/event-endpoints",
 		"other file":    env["REDIS_URL_FILE"] == "/secrets/redis-url",
 		"secret":        pod.Spec.Volumes[0].Secret.SecretName == "kasse-test",
-		"redis":         len(to.To) == 1 && to.To[0].IPBlock.CIDR == "10.1.2.3/32" && to.Ports[0].Port.IntValue() == 6380,
-		"pod labels":    pod.Labels["team"] == "pay" && c.deployment.Spec.Selector.MatchLabels["team"] == "",
+		"redis": len(to.To) == 1 && to.To[0].IPBlock.CIDR == "10.1.2.3/32" &&
+			to.Ports[0].Port.IntValue() == 6380,
+		"pod labels": pod.Labels["team"] == "pay" && c.deployment.Spec.Selector.MatchLabels["team"] == "",
 	} {
 		if !same {
-			t.Errorf("not so: %s", what)
+			t.Errorf("the value is not in its field: %s", what)
 		}
 	}
 	for what, selector := range map[string]map[string]string{
@@ -151,7 +153,7 @@ podLabels: {team: pay}
 		"NetworkPolicy": c.network.Spec.PodSelector.MatchLabels, "Deployment": c.deployment.Spec.Selector.MatchLabels,
 	} {
 		if selector["app.kubernetes.io/instance"] != "test" || selector["app.kubernetes.io/name"] != "kasse" {
-			t.Errorf("the %s is for %v", what, selector)
+			t.Errorf("the %s selects %v", what, selector)
 		}
 	}
 }
@@ -163,7 +165,7 @@ func TestChartRolls(t *testing.T) {
 		return c.deployment.Spec.Template.Annotations["checksum/settings"]
 	}
 	if same, other := checksum(""), checksum("settings: {LOG_LEVEL: debug}"); same != checksum("") || same == other {
-		t.Errorf("the settings' checksums are %s and %s", same, other)
+		t.Errorf("the checksums of different settings are %s and %s", same, other)
 	}
 }
 
@@ -172,8 +174,8 @@ func TestChartRefuses(t *testing.T) {
 	for values, want := range map[string]string{
 		"":                                     "set image.repository",
 		"image: {repository: r.example/kasse}": "set image.tag or image.digest",
-		image + "settings: {STRIPE_SECRET_KEY: sk_test_1}": "settings.STRIPE_SECRET_KEY would stand in " +
-			"a ConfigMap",
+		image + "settings: {STRIPE_SECRET_KEY: sk_test_1}": "settings.STRIPE_SECRET_KEY would stand " +
+			"in a ConfigMap",
 		image + "settings: {EVENT_ENDPOINTS: https://a.example=whsec}": "secret.files.EVENT_ENDPOINTS",
 		image + "settings: {ADMIN_ADDR: \":1\"}":                       "settings.ADMIN_ADDR is set by the chart",
 		image + "settings: {REDIS_URL_FILE: /x}":                       "settings.REDIS_URL_FILE is set by the chart",
@@ -186,7 +188,7 @@ func TestChartRefuses(t *testing.T) {
 		image + "replicas: two":                                       "replicas",
 	} {
 		if _, err := template(t, "kasse", values); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: the error is %v, and does not name %q", values, err, want)
+			t.Errorf("%q: the error is %v, want %q in it", values, err, want)
 		}
 	}
 }
@@ -197,12 +199,12 @@ func TestChartNamesAllSecrets(t *testing.T) {
 	schema, helpers := string(read(t, chart+"/values.schema.json")), string(read(t, chart+"/templates/_helpers.tpl"))
 	files := fileVariables(t)
 	if len(files) < 6 {
-		t.Fatalf("Kasse reads only the files of %v", files)
+		t.Fatalf("only %v have a _FILE form", files)
 	}
 	for _, name := range files {
 		if !strings.Contains(schema, `"`+name+`": { "$ref": "#/definitions/entry" }`) ||
 			!strings.Contains(helpers, `"`+name+`"`) {
-			t.Errorf("the chart does not know that %s is a secret", name)
+			t.Errorf("the chart does not treat %s as a secret", name)
 		}
 	}
 }

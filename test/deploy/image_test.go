@@ -38,43 +38,45 @@ func read(t *testing.T, path string) []byte {
 	return text
 }
 
-// unseen stands for the registry: an image has a platform and nothing else.
-type unseen struct{}
+// fakeRegistry replaces the registry. Its images have a platform and nothing else.
+type fakeRegistry struct{}
 
-func (unseen) ResolveImageConfig(
+// ResolveImageConfig returns the image's configuration.
+func (fakeRegistry) ResolveImageConfig(
 	_ context.Context, ref string, _ sourceresolver.Opt,
 ) (string, digest.Digest, []byte, error) {
 	config := []byte(`{"architecture":"` + runtime.GOARCH + `","os":"linux","config":{}}`)
 	return ref, digest.FromBytes(config), config, nil
 }
 
+// lint returns the faults that BuildKit's linter finds.
 func lint(t *testing.T, dockerfile []byte) []string {
 	t.Helper()
 	source := llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", dockerfile)
 	source.Definition = &llb.Definition{}
 	result, err := dockerfile2llb.DockerfileLint(
-		t.Context(), dockerfile, dockerfile2llb.ConvertOpt{SourceMap: source, MetaResolver: unseen{}},
+		t.Context(), dockerfile, dockerfile2llb.ConvertOpt{SourceMap: source, MetaResolver: fakeRegistry{}},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said []string
+	var faults []string
 	if result.Error != nil {
-		said = append(said, result.Error.Message)
+		faults = append(faults, result.Error.Message)
 	}
 	for _, warning := range result.Warnings {
-		said = append(said, warning.RuleName+": "+warning.Detail)
+		faults = append(faults, warning.RuleName+": "+warning.Detail)
 	}
-	return said
+	return faults
 }
 
 func TestDockerfile(t *testing.T) {
-	if said := lint(t, read(t, "Dockerfile")); len(said) > 0 {
-		t.Errorf("BuildKit's linter says: %s", strings.Join(said, "\n"))
+	if faults := lint(t, read(t, "Dockerfile")); len(faults) > 0 {
+		t.Errorf("BuildKit's linter found: %s", strings.Join(faults, "\n"))
 	}
 	bad := "FROM golang:1.26 as build\nENV A b\nRUNN true\n"
-	if said := lint(t, []byte(bad)); len(said) == 0 {
-		t.Error("the linter finds nothing wrong with a bad one")
+	if faults := lint(t, []byte(bad)); len(faults) == 0 {
+		t.Error("the linter finds no fault in a bad Dockerfile")
 	}
 }
 
@@ -131,16 +133,15 @@ func TestImage(t *testing.T) {
 				environment += pair.String()
 			}
 		case *instructions.RunCommand:
-			t.Error("something is run in an image that has no shell")
+			t.Error("the shipped stage has a RUN, and no shell")
 		}
 	}
 	if base := builtIn(t); !pinned.MatchString(base) {
-		t.Errorf("it is built in whatever %s is that day", base)
+		t.Errorf("the build image has no exact version: %s", base)
 	}
-	if got := strings.Join(
-		[]string{shipped.BaseName, environment, user, healthcheck, entrypoint}, ", ",
-	); got != "scratch, ADMIN_ADDR=:9090, 65532:65532, CMD /kasse healthcheck, /kasse" {
-		t.Errorf("the image is %s", got)
+	got := strings.Join([]string{shipped.BaseName, environment, user, healthcheck, entrypoint}, ", ")
+	if want := "scratch, ADMIN_ADDR=:9090, 65532:65532, CMD /kasse healthcheck, /kasse"; got != want {
+		t.Errorf("the image is %s, want %s", got, want)
 	}
 }
 
@@ -197,7 +198,7 @@ func ignore(t *testing.T, folder string) {
 		}
 		if ignored, err := matcher.MatchesOrParentMatches(name); err != nil || !ignored {
 			if text, _ := os.ReadFile(path); string(text) == "secret" {
-				t.Errorf("%s is sent", name)
+				t.Errorf("%s is sent to the builder", name)
 			}
 			return err
 		}
@@ -214,7 +215,7 @@ func ignore(t *testing.T, folder string) {
 	}
 }
 
-// inspect: the program is stamped with the commit, is linked statically, and runs.
+// inspect checks that the program is stamped with the commit, is linked statically, and runs.
 func inspect(t *testing.T, program, commit string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(program)
@@ -248,7 +249,7 @@ func inspect(t *testing.T, program, commit string) {
 	}
 }
 
-// run runs a command as in the image: with Go's defaults, without the tester's settings, including go env -w.
+// run runs a command with Go's defaults, as in the image: GOFLAGS replaces the settings of this machine.
 func run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), name, args...)

@@ -55,7 +55,7 @@ func render(t *testing.T) *cluster {
 	}
 	c, missing := decode(t, objects)
 	if len(missing) > 0 {
-		t.Errorf("there is no %v", missing)
+		t.Errorf("kustomize builds no %v", missing)
 	}
 	return c
 }
@@ -77,7 +77,7 @@ func decode(t *testing.T, objects [][]byte) (c *cluster, missing []string) {
 		}
 		kind := meta.APIVersion + " " + meta.Kind
 		if into[kind] == nil {
-			t.Fatalf("%s is unexpected, or there twice", kind)
+			t.Fatalf("%s is unexpected, or exists twice", kind)
 		}
 		if err := yaml.UnmarshalStrict(text, into[kind]); err != nil {
 			t.Errorf("%s: %v", kind, err)
@@ -95,10 +95,9 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); name != "kustomization.yaml" && name != "README.md" && !bytes.Contains(
-			kustomization, []byte("- "+name),
-		) {
-			t.Errorf("%s is no resource", name)
+		name := entry.Name()
+		if name != "kustomization.yaml" && name != "README.md" && !bytes.Contains(kustomization, []byte("- "+name)) {
+			t.Errorf("%s is not a resource of kustomization.yaml", name)
 		}
 	}
 }
@@ -115,19 +114,19 @@ func TestManifests(t *testing.T) {
 		"spread":              pod.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels,
 	} {
 		if len(selector) == 0 || !maps.Equal(selector, labels) {
-			t.Errorf("the %s is for %v, the pods are %v", what, selector, labels)
+			t.Errorf("the %s selects %v, the pods have %v", what, selector, labels)
 		}
 	}
 	if target := c.scaler.Spec.ScaleTargetRef; target.Kind != "Deployment" || target.Name != c.deployment.Name ||
 		c.deployment.Spec.Replicas != nil {
-		t.Errorf("the autoscaler scales %v; the deployment wants %v", target, c.deployment.Spec.Replicas)
+		t.Errorf("the autoscaler scales %v; the deployment sets replicas %v", target, c.deployment.Spec.Replicas)
 	}
 	if *c.scaler.Spec.MinReplicas < 2 || c.budget.Spec.MaxUnavailable.IntValue() != 1 {
-		t.Error("one disruption may take all")
+		t.Error("one disruption may stop all replicas")
 	}
 	container := pod.Spec.Containers[0]
 	if from := container.EnvFrom[0].ConfigMapRef.Name; from != c.settings.Name {
-		t.Errorf("the settings come from %s, and are called %s", from, c.settings.Name)
+		t.Errorf("the container takes its settings from %s, and the ConfigMap is %s", from, c.settings.Name)
 	}
 	if spread := pod.Spec.TopologySpreadConstraints[0]; spread.TopologyKey != corev1.LabelHostname ||
 		spread.MaxSkew != 1 {
@@ -136,7 +135,7 @@ func TestManifests(t *testing.T) {
 	live, ready := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet
 	start := container.StartupProbe.HTTPGet
 	if live.Path != "/livez" || ready.Path != "/readyz" || start.Path != "/livez" {
-		t.Errorf("the probes ask %s, %s and %s", live.Path, ready.Path, start.Path)
+		t.Errorf("the probes request %s, %s and %s", live.Path, ready.Path, start.Path)
 	}
 	var ports []string
 	for _, port := range container.Ports {
@@ -151,7 +150,7 @@ func TestManifests(t *testing.T) {
 		}
 	}
 	if c.network.Spec.Ingress[0].Ports[0].Port.String() != "http" || len(c.network.Spec.Ingress[0].Ports) != 1 {
-		t.Error("anybody may reach more than the API")
+		t.Error("the first ingress rule must open the API's port only")
 	}
 }
 
@@ -159,21 +158,20 @@ func TestManifests(t *testing.T) {
 func TestPodIsHardened(t *testing.T) {
 	pod := render(t).deployment.Spec.Template.Spec
 	container := pod.Containers[0]
-	shut := map[string]bool{
+	hardened := map[string]bool{
 		"runs as 65532":  *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser == 65532,
 		"seccomp":        pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
 		"no escalation":  !*container.SecurityContext.AllowPrivilegeEscalation,
 		"read-only root": *container.SecurityContext.ReadOnlyRootFilesystem,
-		"no capabilities": slices.Equal(
-			container.SecurityContext.Capabilities.Drop, []corev1.Capability{"ALL"},
-		) && container.SecurityContext.Capabilities.Add == nil,
-		"no token":            !*pod.AutomountServiceAccountToken,
-		"no host":             !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
-		"secrets not for all": *pod.Volumes[0].Secret.DefaultMode == 0o440,
+		"no capabilities": container.SecurityContext.Capabilities.Add == nil &&
+			slices.Equal(container.SecurityContext.Capabilities.Drop, []corev1.Capability{"ALL"}),
+		"no service account token":   !*pod.AutomountServiceAccountToken,
+		"no namespaces of the host":  !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
+		"secrets not world-readable": *pod.Volumes[0].Secret.DefaultMode == 0o440,
 	}
-	for what, is := range shut {
+	for what, is := range hardened {
 		if !is {
-			t.Errorf("not so: %s", what)
+			t.Errorf("the pod is not hardened: %s", what)
 		}
 	}
 }
@@ -184,7 +182,7 @@ func TestResources(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]
 	requests, limit := container.Resources.Requests, container.Resources.Limits.Memory()
 	if requests.Cpu().IsZero() || requests.Memory().IsZero() || limit.Cmp(*requests.Memory()) < 0 {
-		t.Errorf("the container wants %v and gets %s at most", requests, limit)
+		t.Errorf("the container requests %v, with a limit of %s", requests, limit)
 	}
 	at := slices.IndexFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
 	soft, err := resource.ParseQuantity(strings.TrimSuffix(container.Env[at].Value, "B")) // Go writes MiB for Mi
@@ -205,9 +203,10 @@ func TestTerminationTimes(t *testing.T) {
 		return d
 	}
 	grace := time.Duration(*c.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
-	if shutdown, drain := duration("SHUTDOWN_TIMEOUT"), duration("DRAIN_DELAY"); grace <= shutdown ||
-		shutdown <= drain {
-		t.Errorf("killed after %s, shut down after %s, drained for %s", grace, shutdown, drain)
+	shutdown, drain := duration("SHUTDOWN_TIMEOUT"), duration("DRAIN_DELAY")
+	if grace <= shutdown || shutdown <= drain {
+		t.Errorf("grace period %s, SHUTDOWN_TIMEOUT %s, DRAIN_DELAY %s: each must exceed the next",
+			grace, shutdown, drain)
 	}
 	if grace := compose(t).Services["kasse"].StopGracePeriod; time.Duration(*grace) <= 25*time.Second {
 		t.Errorf("Compose kills after %s, and the default of SHUTDOWN_TIMEOUT is 25s", grace)
@@ -230,7 +229,7 @@ func TestSecrets(t *testing.T) {
 			mounted = append(mounted, strings.TrimPrefix(variable.Value, container.VolumeMounts[0].MountPath+"/"))
 		case variable.ValueFrom != nil:
 			if variable.Name != "STRIPE_PUBLISHABLE_KEY" {
-				t.Errorf("%s is a secret, and no file", variable.Name)
+				t.Errorf("%s is a secret, and is not mounted as a file", variable.Name)
 			}
 			mounted = append(mounted, variable.ValueFrom.SecretKeyRef.Key)
 		}
@@ -244,12 +243,12 @@ func TestSecrets(t *testing.T) {
 	slices.Sort(mounted)
 	slices.Sort(made)
 	if !slices.Equal(mounted, made) {
-		t.Errorf("%v are read, %v are made", mounted, made)
+		t.Errorf("the pod reads %v, the README creates %v", mounted, made)
 	}
 }
 
-// TestAdminPortIsReached: the manifests open the admin port, which by default listens on loopback, where
-// neither a kubelet nor Prometheus reaches it. It is published nowhere.
+// TestAdminPortIsReached: the manifests open the admin port to the kubelet and Prometheus. By default it listens on
+// loopback, where they cannot reach it. No manifest publishes it.
 func TestAdminPortIsReached(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]
 	var set string
@@ -269,7 +268,7 @@ func TestAdminPortIsReached(t *testing.T) {
 	}
 	for _, port := range render(t).service.Spec.Ports {
 		if port.TargetPort.String() != "http" {
-			t.Errorf("the Service has the port %v", port.TargetPort)
+			t.Errorf("the Service must not have the port %v", port.TargetPort)
 		}
 	}
 }

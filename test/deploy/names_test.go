@@ -24,12 +24,11 @@ func unknown(read map[string]bool, named map[string][]string) (found []string) {
 // TestNames: Kasse reads every variable that is set anywhere or named in a comment or an operator's page.
 func TestNames(t *testing.T) {
 	others := []string{
-		"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY",
-	} // the Go runtime's, the Go tool's, the Stripe CLI's
-	others = append(others, "AF_INET", "AF_INET6", "AF_UNIX") // systemd's address families
-	others = append(
-		others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE",
-	) // of compose.yaml and the Dockerfile
+		"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY", // of the Go runtime, the Go tool and the Stripe CLI
+		"AF_INET", "AF_INET6", "AF_UNIX", // systemd's address families
+		// Of compose.yaml and the Dockerfile.
+		"REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE",
+	}
 	known := map[string]bool{}
 	for _, match := range regexp.MustCompile(`envconfig:"([A-Z0-9_]+)"`).FindAllStringSubmatch(
 		string(read(t, "cmd/internal/app/config.go")), -1,
@@ -66,12 +65,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s names only %v", where, named[where])
 		}
 	}
-	for _, flaw := range unknown(known, named) {
-		t.Error(flaw + ", which nothing reads")
+	for _, fault := range unknown(known, named) {
+		t.Error(fault + ", which no program reads")
 	}
 	for where, names := range named {
 		if found := unknown(known, map[string][]string{where: append(names, "REDIS_ADDRESS")}); len(found) != 1 {
-			t.Errorf("%s may name anything: %v", where, found)
+			t.Errorf("an unknown name in %s is not found: %v", where, found)
 		}
 	}
 }

@@ -56,9 +56,8 @@ func exported(t *testing.T) map[string][]string {
 	return series
 }
 
-// flaws returns the names that an expression uses and no server exports, and series that other programs
-// export too.
-func flaws(t *testing.T, series map[string][]string, expression string) (found []string) {
+// faults returns the names of an expression that no server exports, and its series that other programs export, too.
+func faults(t *testing.T, series map[string][]string, expression string) (found []string) {
 	t.Helper()
 	p := parse(t, expression)
 	known := []string{"job", "instance"} // Prometheus's own
@@ -76,12 +75,12 @@ func flaws(t *testing.T, series map[string][]string, expression string) (found [
 			}
 		}
 		if !ours {
-			found = append(found, selector.Name+" may be of any program: job=\"kasse\" is missing")
+			found = append(found, selector.Name+" may be another program's: job=\"kasse\" is missing")
 		}
 	}
 	for _, name := range p.grouping {
 		if !slices.Contains(known, name) {
-			found = append(found, "nothing has a label "+name)
+			found = append(found, "no metric has a label "+name)
 		}
 	}
 	return found
@@ -113,16 +112,16 @@ func TestExpressions(t *testing.T) {
 		t.Fatalf("only %d expressions were found", len(expressions))
 	}
 	for where, expression := range expressions {
-		for _, flaw := range flaws(t, series, expression) {
-			t.Errorf("%s: %s", where, flaw)
+		for _, fault := range faults(t, series, expression) {
+			t.Errorf("%s: %s", where, fault)
 		}
 	}
 	for _, bad := range []string{
 		`kasse_invented_total`, `kasse_waiters{endpoint="a"}`, `sum by (order) (kasse_waiters)`, `build_info`,
 		`kasse_webhook_lag_seconds`,
 	} {
-		if len(flaws(t, series, bad)) == 0 {
-			t.Errorf("nothing is found wrong with %s", bad)
+		if len(faults(t, series, bad)) == 0 {
+			t.Errorf("no fault is found in %s", bad)
 		}
 	}
 }

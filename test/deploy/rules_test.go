@@ -43,7 +43,7 @@ func alerts(t *testing.T) (all []rulefmt.Rule) {
 	return all
 }
 
-// ruleTests is a test file of promtool, with the members that ours uses.
+// ruleTests is a test file of promtool, with the members that the file of this repository uses.
 type ruleTests struct {
 	Rules    []string       `yaml:"rule_files"`
 	Interval model.Duration `yaml:"evaluation_interval"`
@@ -84,7 +84,7 @@ func scenarios(t *testing.T) ruleTests {
 func TestAlerts(t *testing.T) {
 	file := scenarios(t)
 	if !slices.Equal(file.Rules, []string{filepath.Base(rulesFile)}) {
-		t.Fatalf("the rules that are tested are %v", file.Rules)
+		t.Fatalf("the tested rules are %v, want %s", file.Rules, filepath.Base(rulesFile))
 	}
 	for _, s := range file.Tests {
 		t.Run(s.Name, func(t *testing.T) {
@@ -95,15 +95,15 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestAlertsBite: a scenario with a wrong expectation fails, in either direction.
-func TestAlertsBite(t *testing.T) {
+// TestWrongExpectationFails: a scenario with a wrong expectation fails, in either direction.
+func TestWrongExpectationFails(t *testing.T) {
 	file := scenarios(t)
 	s := file.Tests[1]
-	quiet, loud := s.Questions[0], s.Questions[1]
-	quiet.Samples, loud.Samples = loud.Samples, quiet.Samples
-	s.Questions = []question{quiet, loud}
+	quiet, firing := s.Questions[0], s.Questions[1]
+	quiet.Samples, firing.Samples = firing.Samples, quiet.Samples
+	s.Questions = []question{quiet, firing}
 	if wrong := s.run(t, time.Duration(file.Interval)); len(wrong) != 2 {
-		t.Errorf("%s, with what is expected exchanged: %v", s.Name, wrong)
+		t.Errorf("%s, with exchanged expectations: %v", s.Name, wrong)
 	}
 }
 
@@ -147,13 +147,9 @@ func (s scenario) run(t *testing.T, every time.Duration) (wrong []string) {
 func loadRules(t *testing.T, suite *promqltest.LazyLoader) map[string]*rules.Group {
 	t.Helper()
 	manager := rules.NewManager(&rules.ManagerOptions{
-		QueryFunc: rules.EngineQueryFunc(
-			suite.QueryEngine(), suite.Storage(),
-		), AppendableV2: suite.Storage(), Context: t.Context(),
-		NotifyFunc: func(
-			context.Context, string, ...*rules.Alert,
-		) {
-		}, Logger: slog.New(slog.DiscardHandler), Parser: language,
+		QueryFunc:    rules.EngineQueryFunc(suite.QueryEngine(), suite.Storage()),
+		AppendableV2: suite.Storage(), Context: t.Context(), Parser: language,
+		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, Logger: slog.New(slog.DiscardHandler),
 	})
 	groups, errs := manager.LoadGroups(
 		time.Minute, labels.EmptyLabels(), "", nil, false, filepath.Join(root, rulesFile),
@@ -215,10 +211,10 @@ func TestEveryAlert(t *testing.T) {
 			}
 		}
 	}
-	goodDay := map[string]bool{}
+	healthy := map[string]bool{}
 	for _, series := range file.Tests[0].Series {
 		metric, _ := language.ParseMetric(series.Series)
-		goodDay[metric.Get("__name__")] = true
+		healthy[metric.Get("__name__")] = true
 	}
 	headings := map[string]bool{}
 	for _, match := range regexp.MustCompile(`(?m)^## (Kasse\w+)$`).FindAllStringSubmatch(
@@ -228,25 +224,24 @@ func TestEveryAlert(t *testing.T) {
 	}
 	for _, alert := range alerts(t) {
 		if !fired[alert.Alert] {
-			t.Errorf("no scenario lets %s fire", alert.Alert)
+			t.Errorf("%s fires in no scenario", alert.Alert)
 		}
 		for _, selector := range parse(t, alert.Expr).selectors {
-			if !goodDay[selector.Name] {
-				t.Errorf("the good day has no %s, which %s asks for", selector.Name, alert.Alert)
+			if !healthy[selector.Name] {
+				t.Errorf("the healthy scenario has no %s, which %s uses", selector.Name, alert.Alert)
 			}
 		}
 		url := alert.Annotations["runbook_url"]
 		if !strings.HasSuffix(url, "#"+strings.ToLower(alert.Alert)) || !headings[url] {
-			t.Errorf("%s leads to %q", alert.Alert, url)
+			t.Errorf("the runbook_url of %s is %q", alert.Alert, url)
 		}
 		delete(headings, url)
-		if alert.Annotations["summary"] == "" || !slices.Contains(
-			[]string{"page", "ticket"}, alert.Labels["severity"],
-		) {
-			t.Errorf("%s: %v, %v", alert.Alert, alert.Labels, alert.Annotations)
+		severity := alert.Labels["severity"]
+		if alert.Annotations["summary"] == "" || severity != "page" && severity != "ticket" {
+			t.Errorf("%s needs a summary and a severity: %v, %v", alert.Alert, alert.Labels, alert.Annotations)
 		}
 	}
 	if len(headings) > 0 {
-		t.Errorf("no alert leads to %v", headings)
+		t.Errorf("no alert has the runbook_url %v", headings)
 	}
 }

@@ -54,11 +54,11 @@ func TestUnitSecrets(t *testing.T) {
 	for _, credential := range u["LoadCredential"] {
 		name, path, _ := strings.Cut(credential, ":")
 		if files[name] == "" || path != "/etc/kasse/secrets/"+name {
-			t.Errorf("the credential %s is from %s, and is read as %q", name, path, files[name])
+			t.Errorf("the credential %s is loaded from %s and read as %q", name, path, files[name])
 		}
 	}
 	if extra := string(read(t, "deploy/systemd/README.md")); !strings.Contains(extra, "EVENT_ENDPOINTS_FILE=%d/") {
-		t.Error("the README does not say where the secrets of endpoints belong")
+		t.Error("the README does not explain EVENT_ENDPOINTS_FILE")
 	}
 	for _, secret := range fileVariables(t) {
 		if regexp.MustCompile(`(?m)^` + secret + `=`).Match(read(t, "deploy/systemd/kasse.env")) {
@@ -67,18 +67,16 @@ func TestUnitSecrets(t *testing.T) {
 	}
 }
 
-// TestUnitIsHardened needs no systemd.
+// TestUnitIsHardened: the unit has every restriction. The test needs no systemd.
 func TestUnitIsHardened(t *testing.T) {
 	u := unit(t)
 	for name, want := range map[string]string{
 		"DynamicUser": "yes", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "", "AmbientCapabilities": "",
 		"ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "PrivateDevices": "yes",
-		"PrivateUsers":          "yes",
-		"ProtectKernelTunables": "yes", "ProtectKernelModules": "yes", "ProtectKernelLogs": "yes",
-		"ProtectClock": "yes", "ProtectControlGroups": "yes", "ProtectHostname": "yes", "ProtectProc": "invisible",
-		"RestrictNamespaces": "yes",
-		"RestrictRealtime":   "yes", "RestrictSUIDSGID": "yes", "LockPersonality": "yes",
-		"MemoryDenyWriteExecute":  "yes",
+		"PrivateUsers": "yes", "ProtectKernelTunables": "yes", "ProtectKernelModules": "yes",
+		"ProtectKernelLogs": "yes", "ProtectClock": "yes", "ProtectControlGroups": "yes", "ProtectHostname": "yes",
+		"ProtectProc": "invisible", "RestrictNamespaces": "yes", "RestrictRealtime": "yes", "RestrictSUIDSGID": "yes",
+		"LockPersonality": "yes", "MemoryDenyWriteExecute": "yes",
 		"RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX", "SystemCallArchitectures": "native", "UMask": "0077",
 		"SystemCallFilter": "@system-service, ~@privileged @resources",
 	} {
@@ -110,27 +108,28 @@ func TestUnitBySystemd(t *testing.T) {
 	if err != nil {
 		t.Skip("NOT CHECKED: systemd-analyze is missing; Debian has it in the package systemd")
 	}
-	// verify requires the program to exist
+	// systemd-analyze verify requires that the program exists.
 	text := regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(read(t, unitFile), []byte("ExecStart=/bin/true"))
 	verify := func(text []byte) (string, error) {
 		file := filepath.Join(t.TempDir(), "kasse.service")
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		said, err := exec.CommandContext(
+		printed, err := exec.CommandContext(
 			t.Context(), analyze, "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
-		return string(said), err
+		return string(printed), err
 	}
-	if said, err := verify(text); err != nil || strings.Contains(said, "kasse.service") {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, said)
+	if printed, err := verify(text); err != nil || strings.Contains(printed, "kasse.service") {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, printed)
 	}
-	if said, err := verify([]byte(strings.Replace(string(text), "ProtectHome=", "ProtectHouse=", 1))); err == nil {
-		t.Errorf("a misspelt line is not found: %s", said)
+	misspelt := strings.Replace(string(text), "ProtectHome=", "ProtectHouse=", 1)
+	if printed, err := verify([]byte(misspelt)); err == nil {
+		t.Errorf("a misspelt line is not found: %s", printed)
 	}
 	const most = "20" // in tenths: 2.0 of 10, "OK"
-	said, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager",
+	printed, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager",
 		"--threshold="+most, filepath.Join(root, unitFile)).CombinedOutput()
 	if err != nil {
-		t.Errorf("systemd-analyze security: %v\n%s", err, said)
+		t.Errorf("systemd-analyze security: %v\n%s", err, printed)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 const collectionFile = "kasse.postman_collection.json"
 
-// TestCollectionIsCurrent: the file equals what openapi.yaml generates.
+// TestCollectionIsCurrent: the file is the one that openapi.yaml generates.
 func TestCollectionIsCurrent(t *testing.T) {
 	want, err := apidocs.Collection(spec.OpenAPI)
 	if err != nil {
@@ -24,7 +24,7 @@ func TestCollectionIsCurrent(t *testing.T) {
 	}
 	got, err := os.ReadFile(collectionFile)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not that of openapi.yaml: run make api-docs (%v)", collectionFile, err)
+		t.Errorf("%s differs from openapi.yaml: run make api-docs (%v)", collectionFile, err)
 	}
 }
 
@@ -47,9 +47,9 @@ type collectionRequest struct {
 	}
 }
 
-// TestCollectionIsUnderstood sends each request to a kasse-dev. None may be malformed, refused for its
-// credential, or have no route. Refusals by order state or by Stripe are accepted.
-func TestCollectionIsUnderstood(t *testing.T) {
+// TestCollectionIsAccepted sends each request to a kasse-dev. None may be malformed, refused for its credential, or
+// have no route. Refusals for the order's state or by Stripe are accepted.
+func TestCollectionIsAccepted(t *testing.T) {
 	var all struct {
 		Variable []keyValue
 		Item     []struct{ Item []collectionRequest }
@@ -93,7 +93,7 @@ func openPayment(t *testing.T, variables map[string]string) string {
 		PaymentIntent string `json:"payment_intent"`
 	}
 	if err := json.Unmarshal(answer, &opened); err != nil || status != http.StatusCreated {
-		t.Fatalf("the create was answered %d %s", status, answer)
+		t.Fatalf("the create was answered with %d %s", status, answer)
 	}
 	return opened.PaymentIntent
 }

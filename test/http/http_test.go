@@ -61,7 +61,7 @@ func send(t *testing.T, session *httpfile.Session, r httpfile.Request) {
 			t.Fatalf("line %d, %s: %v", r.Line, r.Title, err)
 		}
 		if answer.Status != r.Status {
-			t.Fatalf("line %d, %s: the status is %d, not %d: %s", r.Line, r.Title, answer.Status, r.Status, answer.Body)
+			t.Fatalf("line %d, %s: status %d, want %d: %s", r.Line, r.Title, answer.Status, r.Status, answer.Body)
 		}
 		if r.Until.Member == "" {
 			return
@@ -71,7 +71,7 @@ func send(t *testing.T, session *httpfile.Session, r httpfile.Request) {
 			return
 		}
 		if r.Method != http.MethodGet || time.Now().After(deadline) {
-			t.Fatalf("line %d, %s: %s is %q, not %q", r.Line, r.Title, r.Until.Member, value, r.Until.Value)
+			t.Fatalf("line %d, %s: %s is %q, want %q", r.Line, r.Title, r.Until.Member, value, r.Until.Value)
 		}
 	}
 }
@@ -116,14 +116,14 @@ func kasseDev(t *testing.T) map[string]string {
 
 // TestEveryRoute: the file and the API have the same operations.
 func TestEveryRoute(t *testing.T) {
-	var asked []string
+	var operations []string
 	for _, r := range read(t).Requests {
 		path, ours := strings.CutPrefix(r.URL, "{{kasse}}")
 		if !ours {
 			continue
 		}
 		path, _, _ = strings.Cut(path, "?")
-		asked = append(asked, r.Method+" "+path)
+		operations = append(operations, r.Method+" "+path)
 	}
 	var routes []*regexp.Regexp
 	for _, route := range api.Routes() {
@@ -132,11 +132,11 @@ func TestEveryRoute(t *testing.T) {
 			parts[i] = regexp.QuoteMeta(parts[i])
 		}
 		pattern := regexp.MustCompile("^" + route.Method + " " + strings.Join(parts, `(\{\{[^/]+\}\}|[^/{]+)`) + "$")
-		if routes = append(routes, pattern); !slices.ContainsFunc(asked, pattern.MatchString) {
-			t.Errorf("the file does not ask for %s %s", route.Method, route.Path)
+		if routes = append(routes, pattern); !slices.ContainsFunc(operations, pattern.MatchString) {
+			t.Errorf("the file has no request of %s %s", route.Method, route.Path)
 		}
 	}
-	for _, line := range asked {
+	for _, line := range operations {
 		if !slices.ContainsFunc(routes, func(p *regexp.Regexp) bool { return p.MatchString(line) }) {
 			t.Errorf("there is no route for %s", line)
 		}
@@ -144,24 +144,29 @@ func TestEveryRoute(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	file, err := httpfile.Parse("# of the file\n@host = http://h\r\n@all = {{host}}/v1\n\n### First\n// a remark\n# @name one\n# @expect 201\n# @until state paid\n" +
-		"POST {{all}}/a?b=c\nContent-Type: application/json\nX-A: b:c\n\n{\n\n\"a\": 1}\n\n### only a remark\n\n### Form\n# @expect 200\nPOST {{host}}\ncontent-type: application/x-www-form-urlencoded\n\na=b\n&c=d\n")
+	file, err := httpfile.Parse("# of the file\n@host = http://h\r\n@all = {{host}}/v1\n\n" +
+		"### First\n// a comment\n# @name one\n# @expect 201\n# @until state paid\n" +
+		"POST {{all}}/a?b=c\nContent-Type: application/json\nX-A: b:c\n\n{\n\n\"a\": 1}\n\n" +
+		"### only a comment\n\n" +
+		"### Form\n# @expect 200\nPOST {{host}}\ncontent-type: application/x-www-form-urlencoded\n\na=b\n&c=d\n")
 	if err != nil || len(file.Requests) != 2 {
 		t.Fatal(err, file.Requests)
 	}
 	got := fmt.Sprintf("%+v", file.Requests)
-	const want = "[{Line:5 Title:First Name:one Status:201 Until:{Member:state Value:paid} Method:POST URL:{{all}}/a?b=c " +
+	const want = "[{Line:5 Title:First Name:one Status:201 Until:{Member:state Value:paid} " +
+		"Method:POST URL:{{all}}/a?b=c " +
 		"Headers:[[Content-Type application/json] [X-A b:c]] Body:{\n\n\"a\": 1}} " +
-		"{Line:20 Title:Form Name: Status:200 Until:{Member: Value:} Method:POST URL:{{host}} Headers:[[Content-Type application/x-www-form-urlencoded]] Body:a=b&c=d}]"
+		"{Line:20 Title:Form Name: Status:200 Until:{Member: Value:} Method:POST URL:{{host}} " +
+		"Headers:[[Content-Type application/x-www-form-urlencoded]] Body:a=b&c=d}]"
 	if got != want {
-		t.Errorf("%s\nis not\n%s", got, want)
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 	for _, bad := range []string{
 		"### a\nGET http://h\n", "### a\n# @expect two\n", "### a\n# @expect 200\nGET\n",
 		"### a\n# @expect 200\nGET http://h\nno header\n",
 	} {
 		if _, err := httpfile.Parse(bad); err == nil {
-			t.Errorf("%q was taken", bad)
+			t.Errorf("%q was accepted", bad)
 		}
 	}
 }
@@ -174,7 +179,7 @@ func TestUnknownVariables(t *testing.T) {
 			t.Context(),
 			httpfile.Request{Method: "GET", URL: "http://127.0.0.1:1/" + url.PathEscape("x"), Body: text},
 		)
-		if err == nil || !strings.Contains(err.Error(), "nothing is called") {
+		if err == nil || !strings.Contains(err.Error(), "no variable or response") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -184,6 +189,6 @@ func TestUnknownVariables(t *testing.T) {
 type refuse struct{ t *testing.T }
 
 func (r refuse) RoundTrip(*http.Request) (*http.Response, error) {
-	r.t.Error("it was sent")
+	r.t.Error("the request was sent")
 	return nil, http.ErrServerClosed
 }

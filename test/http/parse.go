@@ -1,8 +1,8 @@
 // Package http parses .http files, as editors send them, for a test that sends them to Kasse.
 //
-// It supports requests separated by ### lines, comments with # and //, `@variable = value`, a request line,
-// headers, a body, {{variable}}, {{$guid}}, and of a named request's response {{name.response.body.$.a.b}}
-// and {{name.response.headers.Name}}. Any other text in double braces is an error.
+// It supports requests separated by ### lines, comments with # and //, `@variable = value`, a request line, headers,
+// and a body. In double braces it supports a variable, $guid, and parts of a named request's response:
+// name.response.body.$.a.b and name.response.headers.Name. Any other text in double braces is an error.
 package http
 
 import (
@@ -109,7 +109,7 @@ func (r *Request) parseComment(text string) (err error) {
 func (r *Request) read(lines []string) error {
 	method, address, found := strings.Cut(lines[0], " ")
 	if !found || r.Status == 0 {
-		return fmt.Errorf("%q is no request line, or no status is expected", lines[0])
+		return fmt.Errorf("%q is not a request line, or # @expect is missing", lines[0])
 	}
 	r.Method, r.URL = method, strings.TrimSpace(address)
 	for i, line := range lines[1:] {
@@ -119,7 +119,7 @@ func (r *Request) read(lines []string) error {
 		}
 		name, value, found := strings.Cut(line, ":")
 		if !found {
-			return fmt.Errorf("%q is no header", line)
+			return fmt.Errorf("%q is not a header", line)
 		}
 		r.Headers = append(r.Headers, [2]string{http.CanonicalHeaderKey(name), strings.TrimSpace(value)})
 		if strings.Contains(value, "x-www-form-urlencoded") {

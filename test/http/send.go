@@ -86,7 +86,7 @@ func (s *Session) value(name string) (string, error) {
 	of, path, _ := strings.Cut(name, ".response.")
 	answer, known := s.answers[of]
 	if !known {
-		return "", fmt.Errorf("nothing is called %q", name)
+		return "", fmt.Errorf("no variable or response has the name %q", name)
 	}
 	if header, is := strings.CutPrefix(path, "headers."); is && answer.Header.Get(header) != "" {
 		return answer.Header.Get(header), nil
@@ -94,7 +94,7 @@ func (s *Session) value(name string) (string, error) {
 	if member, is := strings.CutPrefix(path, "body.$."); is {
 		return answer.Member(member)
 	}
-	return "", fmt.Errorf("%q is in no answer", name)
+	return "", fmt.Errorf("the response has no %q", name)
 }
 
 // Member returns a string or number of the body by a dotted path.
@@ -103,7 +103,7 @@ func (a Answer) Member(path string) (string, error) {
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil {
-		return "", fmt.Errorf("the answer is no JSON: %w", err)
+		return "", fmt.Errorf("the response is not JSON: %w", err)
 	}
 	for name := range strings.SplitSeq(path, ".") {
 		object, _ := value.(map[string]any)
@@ -115,5 +115,5 @@ func (a Answer) Member(path string) (string, error) {
 	case json.Number:
 		return value.String(), nil
 	}
-	return "", fmt.Errorf("the answer has no %q", path)
+	return "", fmt.Errorf("the response has no %q", path)
 }

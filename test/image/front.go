@@ -16,10 +16,11 @@ import (
 	"kasse/test/wait"
 )
 
-// front balances over the containers whose /readyz is 200, as an orchestrator does. It repeats no request.
+// front balances requests over the containers whose /readyz answers 200, as an orchestrator does. It repeats no
+// request.
 type front struct {
 	passed, failed atomic.Int64
-	why            atomic.Value
+	why            atomic.Value // reason of the last failure, a string
 
 	mu    sync.Mutex
 	all   []container
@@ -31,7 +32,7 @@ func (f *front) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	if len(f.ready) == 0 {
 		f.mu.Unlock()
-		f.lost("no container is ready")
+		f.fail("no container is ready")
 		out.WriteHeader(http.StatusBadGateway)
 		return
 	}
@@ -43,18 +44,18 @@ func (f *front) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		ModifyResponse: func(a *http.Response) error {
 			f.passed.Add(1)
 			if a.StatusCode >= http.StatusInternalServerError {
-				f.lost(fmt.Sprintf("%s %s: %d", r.Method, r.URL.Path, a.StatusCode))
+				f.fail(fmt.Sprintf("%s %s: %d", r.Method, r.URL.Path, a.StatusCode))
 			}
 			return nil
 		},
 		ErrorHandler: func(out http.ResponseWriter, _ *http.Request, err error) {
-			f.lost(fmt.Sprintf("%s %s: %v", r.Method, r.URL.Path, err))
+			f.fail(fmt.Sprintf("%s %s: %v", r.Method, r.URL.Path, err))
 			out.WriteHeader(http.StatusBadGateway)
 		},
 	}).ServeHTTP(out, r)
 }
 
-func (f *front) lost(why string) { f.failed.Add(1); f.why.Store(why) }
+func (f *front) fail(why string) { f.failed.Add(1); f.why.Store(why) }
 
 func (f *front) set(all ...container) {
 	f.mu.Lock()
@@ -62,22 +63,21 @@ func (f *front) set(all ...container) {
 	f.all = all
 }
 
-// lead sets the containers and waits until one is ready.
-func (f *front) lead(ctx context.Context, all ...container) error {
+// await sets the containers and waits until one is ready.
+func (f *front) await(ctx context.Context, all ...container) error {
 	f.set(all...)
 	return wait.For(ctx, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if len(f.ready) == 0 || !slices.ContainsFunc(
-			all, func(k container) bool { return k.public == f.ready[0].String() },
-		) {
+		ready := func(k container) bool { return k.public == f.ready[0].String() }
+		if len(f.ready) == 0 || !slices.ContainsFunc(all, ready) {
 			return errors.New("no container is ready")
 		}
 		return nil
 	})
 }
 
-// probe asks every container for readiness until the context ends.
+// probe reads /readyz of every container until the context ends.
 func (f *front) probe(ctx context.Context) {
 	client := &http.Client{Timeout: time.Second}
 	for wait.Pause(ctx, 100*time.Millisecond) {

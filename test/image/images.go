@@ -11,13 +11,12 @@ import (
 // frontEnd is the image in the Dockerfile's first line.
 const frontEnd = "docker/dockerfile:1"
 
-// entry does what the entry point of Docker's Redis image does and Debian's package does not: it turns off
-// protected mode, which would refuse other containers.
+// entry is the entry point of the Redis image. Like that of Docker's image it disables protected mode, which would
+// refuse other containers. Debian's package has no such script.
 const entry = "#!/bin/sh\nif [ \"$1\" = redis-server ]; then exec \"$@\" --protected-mode no; fi\nexec \"$@\"\n"
 
-// makeBases builds the images that the Dockerfile and compose.yaml name: Debian with redis-server, Debian
-// with Go, and BuildKit's front end. The Go image contains the modules, since this network has no route to
-// the internet.
+// makeBases builds the images that the Dockerfile and compose.yaml name: Debian with redis-server, Debian with Go, and
+// BuildKit's front end. The Go image contains the modules, since this network has no route to the internet.
 func (c *check) makeBases(ctx context.Context) error {
 	c.step("base images: redis:7.2-alpine, golang:1.26, %s", frontEnd)
 	root := filepath.Join(c.work, "root")
@@ -26,9 +25,8 @@ func (c *check) makeBases(ctx context.Context) error {
 	}
 	const importing = `tar -C %s -c . | "%s" import %s - %s`
 	redis := `--change 'WORKDIR /data' --change 'ENTRYPOINT ["/usr/local/bin/entry"]' --change 'CMD ["redis-server"]'`
-	if _, err := c.command(
-		ctx, "sh", "-c", fmt.Sprintf(importing, root, c.docker, redis, "redis:7.2-alpine"),
-	); err != nil {
+	script := fmt.Sprintf(importing, root, c.docker, redis, "redis:7.2-alpine")
+	if _, err := c.command(ctx, "sh", "-c", script); err != nil {
 		return err
 	}
 	for from, to := range map[string]string{"go": "usr/local/go", "go-proxy": "go-proxy"} {
@@ -37,8 +35,10 @@ func (c *check) makeBases(ctx context.Context) error {
 		}
 	}
 	golang := `--change 'ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'` +
-		` --change 'ENV GOPATH=/go' --change 'ENV GOTOOLCHAIN=local' --change 'ENV GOPROXY=file:///go-proxy' --change 'ENV GOSUMDB=off'`
-	if _, err := c.command(ctx, "sh", "-c", fmt.Sprintf(importing, root, c.docker, golang, "golang:1.26")); err != nil {
+		` --change 'ENV GOPATH=/go' --change 'ENV GOTOOLCHAIN=local' --change 'ENV GOPROXY=file:///go-proxy'` +
+		` --change 'ENV GOSUMDB=off'`
+	script = fmt.Sprintf(importing, root, c.docker, golang, "golang:1.26")
+	if _, err := c.command(ctx, "sh", "-c", script); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(root); err != nil {
@@ -53,14 +53,14 @@ func (c *check) makeFrontEnd(ctx context.Context) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(
-		filepath.Join(c.work, "dockerfile-frontend"), filepath.Join(dir, "dockerfile-frontend"),
-	); err != nil {
+	const name = "dockerfile-frontend"
+	if err := os.Rename(filepath.Join(c.work, name), filepath.Join(dir, name)); err != nil {
 		return err
 	}
 	file := "FROM scratch\nCOPY dockerfile-frontend /bin/dockerfile-frontend\n" +
 		"LABEL moby.buildkit.frontend.network.none=\"true\"\n" +
-		"LABEL moby.buildkit.frontend.caps=\"moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts\"\n" +
+		"LABEL moby.buildkit.frontend.caps=\"moby.buildkit.frontend.inputs," +
+		"moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts\"\n" +
 		"ENTRYPOINT [\"/bin/dockerfile-frontend\"]\n"
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(file), 0o600); err != nil {
 		return err

@@ -83,9 +83,9 @@ func (c *check) startRedis(ctx context.Context) (address string, err error) {
 func (c *check) start(ctx context.Context, name, image, redis string) (container, error) {
 	_, err := c.runDocker(
 		ctx, "run", "--detach", "--name", name, "--env-file", filepath.Join(c.work, "src", ".env"),
-		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+
-			":6379/0", "--env", "REDIS_MODE=single",
-		"--env", "REDIS_DURABILITY=require", "--publish", "127.0.0.1::8080", "--read-only", "--cap-drop", "ALL",
+		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+":6379/0",
+		"--env", "REDIS_MODE=single", "--env", "REDIS_DURABILITY=require",
+		"--publish", "127.0.0.1::8080", "--read-only", "--cap-drop", "ALL",
 		"--security-opt", "no-new-privileges:true", "--stop-timeout", "30", "--restart", "unless-stopped", image,
 	)
 	if err != nil {
@@ -115,9 +115,9 @@ func (c *check) healthy(ctx context.Context, name string) (container, error) {
 	return container{name, "http://" + strings.Fields(ports)[0], "http://" + ip + ":9090"}, err
 }
 
-// jailed checks the process from outside: a read-only root, no capabilities, no way to gain any, and an
-// unprivileged user.
-func (c *check) jailed(ctx context.Context, name string) error {
+// checkIsolation checks the container's process from the host: a read-only root, no capabilities, no way to gain any,
+// and an unprivileged user.
+func (c *check) checkIsolation(ctx context.Context, name string) error {
 	pid, err := c.runDocker(ctx, "inspect", "--format", "{{.State.Pid}}", name)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (c *check) jailed(ctx context.Context, name string) error {
 		"Uid": "65532 65532 65532 65532",
 	} {
 		if found[key] != want {
-			return fmt.Errorf("%s: %s is %q, not %q", name, key, found[key], want)
+			return fmt.Errorf("%s: %s is %q, want %q", name, key, found[key], want)
 		}
 	}
 	mounts, err := os.ReadFile("/proc/" + pid + "/mounts")
@@ -145,7 +145,7 @@ func (c *check) jailed(ctx context.Context, name string) error {
 	}
 	for line := range strings.Lines(string(mounts)) {
 		if field := strings.Fields(line); field[1] == "/" && !slices.Contains(strings.Split(field[3], ","), "ro") {
-			return fmt.Errorf("%s: its root can be written to: %s", name, line)
+			return fmt.Errorf("%s: the root is writable: %s", name, line)
 		}
 	}
 	c.step(
@@ -181,7 +181,7 @@ func create(ctx context.Context, client *http.Client, base, order string) (payme
 	}
 	var v view
 	if err := json.Unmarshal(a.Body, &v); err != nil || a.Status/100 != 2 {
-		return "", fmt.Errorf("a create was answered %d %s", a.Status, a.Body)
+		return "", fmt.Errorf("the create was answered with %d %s", a.Status, a.Body)
 	}
 	return v.Payment, nil
 }
@@ -195,14 +195,14 @@ func paid(ctx context.Context, client *http.Client, base, payment string) error 
 		}
 		var v view
 		if err := json.Unmarshal(a.Body, &v); err != nil || v.State != "paid" {
-			return fmt.Errorf("payment %s was answered %d %s", payment, a.Status, a.Body)
+			return fmt.Errorf("the read of payment %s was answered with %d %s", payment, a.Status, a.Body)
 		}
 		return nil
 	})
 }
 
-// mainJob runs the main flow through the published port: create, pay, webhook, paid.
-func (c *check) mainJob(ctx context.Context, client *http.Client, base, order string) error {
+// payOne runs the main flow through the published port: create, pay, webhook, paid.
+func (c *check) payOne(ctx context.Context, client *http.Client, base, order string) error {
 	payment, err := create(ctx, client, base, order)
 	if err != nil {
 		return err

@@ -25,8 +25,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c := &check{began: time.Now()}
-	flag.StringVar(&c.work, "work", "", "the directory that run.sh has filled")
-	flag.StringVar(&c.docker, "docker", "docker", "the client")
+	flag.StringVar(&c.work, "work", "", "the directory that run.sh has prepared")
+	flag.StringVar(&c.docker, "docker", "docker", "the docker client")
 	flag.Parse()
 	if err := c.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "FAILED:", err)
@@ -56,7 +56,7 @@ func (c *check) step(format string, args ...any) {
 }
 
 func (c *check) run(ctx context.Context) error {
-	defer c.end() //nolint:contextcheck // it also ends what an interrupt has stopped
+	defer c.end() //nolint:contextcheck // it also runs after an interrupt
 	for _, part := range []func(context.Context) error{
 		c.startDaemon, c.makeBases, c.buildImages, c.runContainers, c.runCompose,
 	} {
@@ -69,10 +69,10 @@ func (c *check) run(ctx context.Context) error {
 
 // startDaemon starts dockerd with its data, socket and bridge in this run's directory and network namespace.
 func (c *check) startDaemon(ctx context.Context) error {
-	c.step("dockerd, on a socket and a bridge of its own")
+	c.step("dockerd, on its own socket and bridge")
 	for _, command := range []string{
-		"ip link set lo up", "ip link add " + bridge +
-			" type bridge", "ip address add " + address + "/24 dev " + bridge, "ip link set " + bridge + " up",
+		"ip link set lo up", "ip link add " + bridge + " type bridge",
+		"ip address add " + address + "/24 dev " + bridge, "ip link set " + bridge + " up",
 	} {
 		if _, err := c.command(ctx, strings.Fields(command)...); err != nil {
 			return err
@@ -84,9 +84,8 @@ func (c *check) startDaemon(ctx context.Context) error {
 	}
 	c.daemon, err = program.Start(
 		c.work, dockerd, os.Environ(), "--host", c.socket(), "--data-root", filepath.Join(c.work, "docker"),
-		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(
-			c.work, "dockerd.pid",
-		), "--bridge", bridge,
+		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(c.work, "dockerd.pid"),
+		"--bridge", bridge,
 		"--default-address-pool", "base=10.214.0.0/16,size=24", "--cgroup-parent", "/kasse-image-check",
 	)
 	if err != nil {

@@ -56,24 +56,24 @@ func (c *check) runContainers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.step("two containers of kasse:one beside one of Redis")
+	c.step("two containers of kasse:one, one of Redis")
 	var old [2]container
 	for i := range old {
 		if old[i], err = c.start(ctx, fmt.Sprintf("kasse-%d", i+1), "kasse:one", redis); err != nil {
 			return err
 		}
-		if err := c.jailed(ctx, old[i].name); err != nil {
+		if err := c.checkIsolation(ctx, old[i].name); err != nil {
 			return err
 		}
 	}
 	go c.front.probe(ctx)
-	if err := c.front.lead(ctx, old[:]...); err != nil {
+	if err := c.front.await(ctx, old[:]...); err != nil {
 		return err
 	}
-	if err := c.mainJob(ctx, http.DefaultClient, old[0].public, "main-job"); err != nil {
+	if err := c.payOne(ctx, http.DefaultClient, old[0].public, "main-job"); err != nil {
 		return err
 	}
-	c.step("main job through the published port: paid")
+	c.step("one payment through the published port: paid")
 	s, stop := c.load(ctx, c.balancer.URL)
 	defer stop()
 	fresh, err := c.replace(ctx, old, redis)
@@ -82,13 +82,13 @@ func (c *check) runContainers(ctx context.Context) error {
 	}
 	stop()
 	c.step(
-		"docker stop of two under load, two of kasse:two in their place: %d requests, %d failed",
+		"docker stop of both under load, two of kasse:two instead: %d requests, %d failed",
 		c.front.passed.Load(), c.front.failed.Load(),
 	)
 	if c.front.failed.Load() > 0 {
-		return fmt.Errorf("%d requests failed, such as %v", c.front.failed.Load(), c.front.why.Load())
+		return fmt.Errorf("%d requests failed, the last one with: %v", c.front.failed.Load(), c.front.why.Load())
 	}
-	if err := s.found(ctx, c.balancer.URL); err != nil {
+	if err := s.check(ctx, c.balancer.URL); err != nil {
 		return err
 	}
 	return c.killAndStart(ctx, fresh, c.balancer.URL)
@@ -112,14 +112,14 @@ func (c *check) replace(ctx context.Context, old [2]container, redis string) (fr
 		c.front.set(slices.Concat(old[i+1:], fresh[:i+1])...) // its address may now belong to another container
 		c.step("docker stop %s: %.1f s, exit code %s", k.name, time.Since(began).Seconds(), code)
 		if code != "0" {
-			return fresh, fmt.Errorf("%s ended with %s", k.name, code)
+			return fresh, fmt.Errorf("%s ended with exit code %s, want 0", k.name, code)
 		}
 	}
 	return fresh, nil
 }
 
-// found reads each acknowledged payment. All must be paid.
-func (s *shop) found(ctx context.Context, base string) error {
+// check reads each acknowledged payment. All must be paid.
+func (s *shop) check(ctx context.Context, base string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.payments) < 10 {
@@ -137,14 +137,15 @@ func (s *shop) found(ctx context.Context, base string) error {
 func (c *check) killAndStart(ctx context.Context, all [2]container, base string) error {
 	s, stop := c.load(ctx, base)
 	defer stop()
-	if err := wait.For(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if len(s.payments) < 50 {
 			return errors.New("fewer than 50 payments were opened")
 		}
 		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	if _, err := c.runDocker(ctx, "kill", all[0].name, all[1].name, "redis"); err != nil {
@@ -155,28 +156,27 @@ func (c *check) killAndStart(ctx context.Context, all [2]container, base string)
 		return err
 	}
 	for i, k := range all {
-		var err error
 		if all[i], err = c.healthy(ctx, k.name); err != nil {
 			return err
 		}
 	}
-	if err := c.front.lead(ctx, all[:]...); err != nil {
+	if err := c.front.await(ctx, all[:]...); err != nil {
 		return err
 	}
-	if err := s.found(ctx, base); err != nil {
+	if err := s.check(ctx, base); err != nil {
 		return err
 	}
 	c.step(
-		"docker kill of both and of Redis, docker start: healthy, all %d acknowledged payments are there",
+		"docker kill of both and of Redis, docker start: healthy, all %d acknowledged payments are paid",
 		len(s.payments),
 	)
-	_, err := c.runDocker(ctx, "rm", "--force", "--volumes", all[0].name, all[1].name, "kasse-1", "kasse-2", "redis")
+	_, err = c.runDocker(ctx, "rm", "--force", "--volumes", all[0].name, all[1].name, "kasse-1", "kasse-2", "redis")
 	return err
 }
 
 // runCompose starts and stops compose.yaml with Compose itself.
 func (c *check) runCompose(ctx context.Context) error {
-	c.step("compose up --build, of compose.yaml as it stands")
+	c.step("compose up --build, with the unchanged compose.yaml")
 	compose := func(args ...string) (string, error) {
 		src := filepath.Join(c.work, "src")
 		return c.command(ctx, append([]string{
@@ -184,34 +184,34 @@ func (c *check) runCompose(ctx context.Context) error {
 			filepath.Join(src, "compose.yaml"),
 		}, args...)...)
 	}
-	// With another Stripe, an empty Redis is refused if Stripe has payments of ours.
+	// A new Stripe: Kasse refuses an empty Redis if Stripe has Kasse's payments.
 	c.stripe.Close()
 	if err := c.startStripe(c.balancer.URL + "/webhooks/stripe"); err != nil {
 		return err
 	}
 	if printed, err := compose("up", "--detach", "--build", "--wait"); err != nil {
-		said, _ := c.runDocker(ctx, "logs", "--tail", "20", "kasse-kasse-1")
-		return fmt.Errorf("%w\n%s\nkasse: %s", err, tail(printed), said)
+		logged, _ := c.runDocker(ctx, "logs", "--tail", "20", "kasse-kasse-1")
+		return fmt.Errorf("%w\n%s\nkasse: %s", err, tail(printed), logged)
 	}
 	listed, err := compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}} {{.Ports}}")
 	if err != nil {
 		return err
 	}
 	c.step("compose ps:\n%s", listed)
-	if err := c.jailed(ctx, "kasse-kasse-1"); err != nil {
+	if err := c.checkIsolation(ctx, "kasse-kasse-1"); err != nil {
 		return err
 	}
 	k, err := c.healthy(ctx, "kasse-kasse-1")
 	if err != nil {
 		return err
 	}
-	if err := c.front.lead(ctx, k); err != nil {
+	if err := c.front.await(ctx, k); err != nil {
 		return err
 	}
-	if err := c.mainJob(ctx, http.DefaultClient, k.public, "compose"); err != nil {
+	if err := c.payOne(ctx, http.DefaultClient, k.public, "compose"); err != nil {
 		return err
 	}
-	c.step("main job through %s: paid", k.public)
+	c.step("one payment through %s: paid", k.public)
 	began := time.Now()
 	if _, err := compose("down", "--volumes"); err != nil {
 		return err

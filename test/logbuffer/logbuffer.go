@@ -1,4 +1,4 @@
-// Package logbuffer keeps what a program under test prints.
+// Package logbuffer stores the log of a program under test.
 package logbuffer
 
 import (
@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Buffer is a log that may be written and read at once.
+// Buffer is a log that several goroutines may write and read.
 type Buffer struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -19,7 +19,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// String is all that was written.
+// String returns the whole log.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

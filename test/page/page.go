@@ -1,6 +1,6 @@
-// Package page compares documents with the code. Names, defaults and lists come from the code; explanations
-// are written by hand. A test of the owning package calls it. With -update (make tables) the test writes its
-// part of the document. Without, it fails if the two differ.
+// Package page compares documents with the code. Names, defaults and lists come from the code; explanations are
+// written by hand. A test of the owning package calls it. With -update (make tables) the test writes its part of the
+// document. Without -update it fails if the document differs from the code.
 package page
 
 import (
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the tables of the documents anew")
+var update = flag.Bool("update", false, "write the tables of the documents")
 
 // Table writes or compares the rows under a header such as "| code | status |". If the header has more
 // columns than a row has cells, the other cells are prose: they are kept, matched by the first cell, and a
@@ -38,7 +38,7 @@ func Table(t *testing.T, document, header string, rows [][]string) {
 		known := prose[row[0]]
 		for i := len(row); i < columns(header); i++ {
 			if i >= len(known) || strings.TrimSpace(known[i]) == "" {
-				t.Errorf("%s does not say what %s means", document, row[0])
+				t.Errorf("%s does not explain %s: write it into the table by hand", document, row[0])
 				row = append(row, "")
 				continue
 			}
@@ -54,7 +54,7 @@ func List(t *testing.T, document string, pattern *regexp.Regexp, want string) {
 	t.Helper()
 	text := read(t, document)
 	if !pattern.MatchString(text) {
-		t.Fatalf("%s has nothing like %s", document, pattern)
+		t.Fatalf("no text in %s matches %s", document, pattern)
 	}
 	keep(t, document, text, pattern.ReplaceAllLiteralString(text, want))
 }
@@ -76,7 +76,7 @@ func keep(t *testing.T, document, text, want string) {
 		return
 	}
 	if !*update {
-		t.Errorf("%s is not what the code says: run make tables, and look at the difference", document)
+		t.Errorf("%s differs from the code: run make tables, and check the difference", document)
 		return
 	}
 	if err := os.WriteFile(document, []byte(want), 0o600); err != nil {

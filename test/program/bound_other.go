@@ -4,5 +4,5 @@ package program
 
 import "syscall"
 
-// bound lets a Ctrl-C in the terminal reach only this process.
+// bound makes a Ctrl-C in the terminal reach only this process.
 func bound() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -1,4 +1,4 @@
-// Package program runs programs that tests start. Each is ended by its id, and ends with the test's process.
+// Package program runs programs for tests. It ends each by its process id. Each also ends with the test's process.
 package program
 
 import (
@@ -15,7 +15,7 @@ import (
 	"kasse/test/wait"
 )
 
-// Process is a child process. It is ended by its id.
+// Process is a child process.
 type Process struct {
 	command *exec.Cmd
 	Log     string        // path of the file with its output
@@ -41,7 +41,7 @@ func Start(dir, program string, env []string, args ...string) (*Process, error) 
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.command.Wait() // the state is read by exitCode
+		_ = p.command.Wait() // Wait and Terminate report the exit status
 	}()
 	return p, nil
 }
@@ -60,7 +60,7 @@ func (p *Process) AwaitLine(ctx context.Context, line *regexp.Regexp) ([]string,
 		if p.HasEnded() {
 			return errors.Join(wait.ErrGaveUp, fmt.Errorf("%s ended: %s", p.command.Path, Tail(p.Log)))
 		}
-		return fmt.Errorf("%s has not said %s", p.command.Path, line)
+		return fmt.Errorf("%s has not printed %s", p.command.Path, line)
 	})
 	return found, err
 }
@@ -84,7 +84,7 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
-// PID is the process id.
+// PID returns the process id.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
 // Wait waits until the process ends by itself, and returns an error unless its exit status is 0.
@@ -94,10 +94,7 @@ func (p *Process) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if code := p.command.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("process %d ended with %d: %s", p.command.Process.Pid, code, Tail(p.Log))
-	}
-	return nil
+	return p.exitError()
 }
 
 // Terminate sends SIGTERM and waits. It returns an error unless the exit status is 0.
@@ -108,8 +105,13 @@ func (p *Process) Terminate(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("process %d did not end: %w", p.command.Process.Pid, ctx.Err())
 	}
+	return p.exitError()
+}
+
+// exitError returns an error unless the exit status is 0. The process must have ended.
+func (p *Process) exitError() error {
 	if code := p.command.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("process %d ended with %d: %s", p.command.Process.Pid, code, Tail(p.Log))
+		return fmt.Errorf("process %d ended with exit code %d: %s", p.command.Process.Pid, code, Tail(p.Log))
 	}
 	return nil
 }
