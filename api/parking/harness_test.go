@@ -23,12 +23,12 @@ import (
 	"kasse/api/parking"
 )
 
-// TestMain runs all tests twice: where http.Server reads all requests, and where the Parker reads those that are plain.
+// TestMain runs all tests twice: first http.Server reads all requests, then the Parker reads the plain ones.
 func TestMain(m *testing.M) {
 	for _, read := range []bool{false, true} {
 		parkerReads = read
 		if code := m.Run(); code != 0 {
-			fmt.Fprintln(os.Stderr, "the Parker reads plain requests:", read)
+			fmt.Fprintln(os.Stderr, "failed with parkerReads =", read)
 			os.Exit(code)
 		}
 	}
@@ -38,10 +38,10 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// parkerReads is who reads plain requests.
+// parkerReads is true while the Parker reads plain requests, and false while http.Server reads all.
 var parkerReads bool
 
-// patience is how long a test waits for what has to come, also on a busy machine.
+// patience bounds every wait. A test takes that long only if it fails.
 const patience = 30 * time.Second
 
 // answer is a test's response.
@@ -54,8 +54,8 @@ type answer struct {
 // answer sends the response, once.
 func (w *wait) answer(a answer) { w.once.Do(func() { w.write(a) }) }
 
-// server is an http.Server with a Parker. GET /wait waits for the test, parked or not; everything else is answered at
-// once.
+// server is an http.Server with a Parker. GET /wait waits until the test answers it, parked or not. All other requests
+// are answered at once.
 type server struct {
 	t      *testing.T
 	http   *httptest.Server
@@ -66,12 +66,12 @@ type server struct {
 	all   []*wait
 }
 
-// wait is a request that waits.
+// wait is a waiting request.
 type wait struct {
 	parked bool
 	once   sync.Once
 	write  func(answer)
-	gone   chan struct{} // closed when the client has gone
+	gone   chan struct{} // closed when the client's end of the connection has closed
 }
 
 func start(t *testing.T, o parking.Options, wrap ...func(net.Listener) net.Listener) *server {
@@ -100,7 +100,7 @@ func start(t *testing.T, o parking.Options, wrap ...func(net.Listener) net.Liste
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.parker.Drain(ctx); err != nil {
-			t.Errorf("something is parked still: %v", err)
+			t.Errorf("connections are still parked: %v", err)
 		}
 	})
 	return s
@@ -121,13 +121,13 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 				maps.Copy(header, a.header)
 				write(a.status, header, []byte(a.body))
 			}
-			s.came(r, waits)
+			s.add(r, waits)
 			return
 		}
 	}
 	answers := make(chan answer, 1)
 	waits.parked, waits.write = false, func(a answer) { answers <- a }
-	s.came(r, waits)
+	s.add(r, waits)
 	a := <-answers
 	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.status)
@@ -136,14 +136,15 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// came notes a request that waits.
-func (s *server) came(r *http.Request, w *wait) {
+// add records a waiting request.
+func (s *server) add(r *http.Request, w *wait) {
 	s.mu.Lock()
 	s.all = append(s.all, w)
 	s.mu.Unlock()
 	s.named(r.Header.Get("X-Request-Id")) <- w
 }
 
+// named returns the waiting requests with an X-Request-Id.
 func (s *server) named(id string) chan *wait {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,14 +154,14 @@ func (s *server) named(id string) chan *wait {
 	return s.waits[id]
 }
 
-// next is the next request of the client's that waits.
+// next waits for the next waiting request of the client, and returns it.
 func (s *server) next(c *client) *wait {
 	s.t.Helper()
 	select {
 	case w := <-s.named(c.id):
 		return w
 	case <-time.After(patience):
-		s.t.Fatal("no request came")
+		s.t.Fatal("no request arrived")
 		return nil
 	}
 }
@@ -171,7 +172,7 @@ type client struct {
 	*net.TCPConn
 	reader  *bufio.Reader
 	id      string // of its requests
-	waiting string // a request that waits
+	waiting string // text of a request that waits
 }
 
 func (s *server) dial() *client {
@@ -183,9 +184,7 @@ func (s *server) dial() *client {
 	s.t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(2 * patience))
 	id := strings.ReplaceAll(c.LocalAddr().String(), ":", "-")
-	return &client{
-		s.t, c.(*net.TCPConn), bufio.NewReader(c), id, waiting(id),
-	}
+	return &client{s.t, c.(*net.TCPConn), bufio.NewReader(c), id, waiting(id)}
 }
 
 func (c *client) send(text string) {
@@ -195,7 +194,7 @@ func (c *client) send(text string) {
 	}
 }
 
-// read reads one answer.
+// read reads one response.
 func (c *client) read() (int, string) {
 	c.t.Helper()
 	response, err := http.ReadResponse(c.reader, nil)
@@ -210,14 +209,15 @@ func (c *client) read() (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// ended fails where the server has not closed the connection.
+// ended fails the test unless the server has closed the connection.
 func (c *client) ended() {
 	c.t.Helper()
 	if n, err := c.reader.ReadByte(); err == nil {
-		c.t.Errorf("there is more: %q", n)
+		c.t.Errorf("the server sent %q, want the end of the connection", n)
 	}
 }
 
+// waiting returns the text of a request that waits.
 func waiting(id string) string {
 	return "GET /wait HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + id + "\r\n\r\n"
 }

@@ -14,8 +14,8 @@ import (
 	"kasse/api/parking"
 )
 
-// TestAnswersAreThoseOfNetHTTP: responses are the same bytes as http.Server's.
-func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
+// TestResponsesEqualNetHTTP: the Parker sends the same bytes as http.Server.
+func TestResponsesEqualNetHTTP(t *testing.T) {
 	s := start(t, parking.Options{})
 	headers := http.Header{
 		"Etag": {`"1"`}, "Content-Type": {"application/json"}, "Vary": {"Authorization, Origin"},
@@ -36,7 +36,7 @@ func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 				c.send("GET /wait" + query + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + c.id + "\r\n" + more + "\r\n")
 				w := s.next(c)
 				if w.parked != (i == 1) {
-					t.Fatalf("parked: %t", w.parked)
+					t.Fatalf("the request is parked: %t, want %t", w.parked, i == 1)
 				}
 				w.answer(a)
 				if more == "" {
@@ -56,8 +56,8 @@ func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 	}
 }
 
-// TestKeepAliveGoesOn waits many times on one connection, with other requests between.
-func TestKeepAliveGoesOn(t *testing.T) {
+// TestKeepAlive: a connection serves many waiting requests, with other requests in between.
+func TestKeepAlive(t *testing.T) {
 	s := start(t, parking.Options{WriteTimeout: time.Minute, IdleTimeout: time.Minute})
 	c := s.dial()
 	for range rounds {
@@ -73,8 +73,8 @@ func TestKeepAliveGoesOn(t *testing.T) {
 	}
 }
 
-// TestPipelinedBytesAreKept splits two pipelined requests at each byte: a part arrives with the first
-// request, the rest while it waits.
+// TestPipelinedBytesAreKept: two pipelined requests are split at each byte of the second. A part arrives with the first
+// request, and the rest while that one waits.
 func TestPipelinedBytesAreKept(t *testing.T) {
 	s := start(t, parking.Options{})
 	c := s.dial()
@@ -92,13 +92,13 @@ func TestPipelinedBytesAreKept(t *testing.T) {
 		}
 		select {
 		case <-w.gone:
-			t.Fatalf("cut at %d: taken for the end", cut)
+			t.Fatalf("cut at %d: the bytes count as the end of the connection", cut)
 		default:
 		}
 	}
 }
 
-// TestManyWaitInOneConnection sends all its requests at once.
+// TestManyWaitInOneConnection: a client sends many waiting requests at once, and each is answered.
 func TestManyWaitInOneConnection(t *testing.T) {
 	s := start(t, parking.Options{})
 	c := s.dial()
@@ -112,7 +112,7 @@ func TestManyWaitInOneConnection(t *testing.T) {
 	}
 }
 
-// TestHalfClosedClientIsAnswered: a client may end what it sends, and still read.
+// TestHalfClosedClientIsAnswered: a client that has closed its sending side still gets its response.
 func TestHalfClosedClientIsAnswered(t *testing.T) {
 	s := start(t, parking.Options{})
 	c := s.dial()
@@ -134,12 +134,12 @@ func awaitGone(t *testing.T, w *wait) {
 	select {
 	case <-w.gone:
 	case <-time.After(patience):
-		t.Fatal("the end was not noticed")
+		t.Fatal("the end of the connection was not detected")
 	}
 }
 
-// TestVanishedPeerIsNoticed resets connections that wait, and ones that are idle.
-func TestVanishedPeerIsNoticed(t *testing.T) {
+// TestResetIsDetected: the client resets connections that wait, and connections that are idle.
+func TestResetIsDetected(t *testing.T) {
 	s := start(t, parking.Options{})
 	for _, answered := range []bool{false, true} {
 		c := s.dial()
@@ -158,8 +158,8 @@ func TestVanishedPeerIsNoticed(t *testing.T) {
 	}
 }
 
-// TestPeerMayVanishAtEachByte: the client may close the connection at each byte that it sends or reads.
-func TestPeerMayVanishAtEachByte(t *testing.T) {
+// TestClientMayCloseAtEachByte: the client may close the connection at each byte that it sends or reads.
+func TestClientMayCloseAtEachByte(t *testing.T) {
 	s := start(t, parking.Options{})
 	for cut, end := 1, 2; cut <= end; cut++ {
 		c := s.dial()
@@ -169,7 +169,7 @@ func TestPeerMayVanishAtEachByte(t *testing.T) {
 			s.next(c).answer(answer{http.StatusOK, nil, "one"})
 		}
 		if cut%3 > 0 {
-			_ = c.SetLinger(0) // it is reset
+			_ = c.SetLinger(0) // so that Close resets the connection
 		}
 		_ = c.Close()
 	}
@@ -190,7 +190,7 @@ func TestPeerMayVanishAtEachByte(t *testing.T) {
 	s.stillServes()
 }
 
-// stillServes fails unless another client gets a response.
+// stillServes fails the test unless another client gets a response.
 func (s *server) stillServes() {
 	s.t.Helper()
 	c := s.dial()
@@ -202,8 +202,8 @@ func (s *server) stillServes() {
 	_ = c.Close()
 }
 
-// TestSlowReaderHoldsNobodyUp: a response larger than a socket's buffers delays no other connection.
-func TestSlowReaderHoldsNobodyUp(t *testing.T) {
+// TestSlowReaderDelaysNoOther: a response larger than a socket's buffers delays no other connection.
+func TestSlowReaderDelaysNoOther(t *testing.T) {
 	s := start(t, parking.Options{WriteTimeout: time.Minute})
 	slow := s.dial()
 	slow.send(slow.waiting)
@@ -221,8 +221,8 @@ func TestSlowReaderHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// TestReaderThatTakesNothingIsCutOff at the write timeout.
-func TestReaderThatTakesNothingIsCutOff(t *testing.T) {
+// TestReaderThatStopsIsCutOff: a client that reads nothing is cut off at the write timeout.
+func TestReaderThatStopsIsCutOff(t *testing.T) {
 	s := start(t, parking.Options{WriteTimeout: 200 * time.Millisecond})
 	c := s.dial()
 	c.send(c.waiting)
@@ -234,7 +234,7 @@ func TestReaderThatTakesNothingIsCutOff(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionIsClosed at its time, and with the listener.
+// TestIdleConnectionIsClosed: an idle connection is closed at the idle timeout, and when the listener closes.
 func TestIdleConnectionIsClosed(t *testing.T) {
 	s := start(t, parking.Options{IdleTimeout: 100 * time.Millisecond})
 	c := s.dial()
@@ -252,7 +252,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	c.ended()
 }
 
-// TestShutdownAnswersAll closes the listener while requests wait.
+// TestShutdownAnswersAll: the listener closes while requests wait. Drain waits for them, and each is answered.
 func TestShutdownAnswersAll(t *testing.T) {
 	s := start(t, parking.Options{})
 	clients := make([]*client, 50)
@@ -266,18 +266,18 @@ func TestShutdownAnswersAll(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if s.parker.Drain(ctx) == nil {
-		t.Error("nothing waits")
+		t.Error("Drain did not wait for the waiting requests")
 	}
 	var all sync.WaitGroup
 	for _, w := range waits {
-		all.Go(func() { w.answer(answer{http.StatusOK, nil, "the last"}) })
+		all.Go(func() { w.answer(answer{http.StatusOK, nil, "last"}) })
 	}
 	all.Wait()
 	if err := s.parker.Drain(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for _, c := range clients {
-		if status, body := c.read(); status != http.StatusOK || body != "the last" {
+		if status, body := c.read(); status != http.StatusOK || body != "last" {
 			t.Errorf("%d %s", status, body)
 		}
 		c.ended()

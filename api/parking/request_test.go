@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-func taken(path string) bool { return strings.HasPrefix(path, "/v1/") }
+// readsPath reports whether the Parker reads requests for the path.
+func readsPath(path string) bool { return strings.HasPrefix(path, "/v1/") }
 
 const plain = "GET /v1/payments/pi_1?wait=25 HTTP/1.1\r\nHost: kasse:8080\r\n"
 
-// TestPlainRequestsAreRead has requests that the Parker reads, and those that are http.Server's.
+// TestPlainRequestsAreRead: the Parker reads plain requests, and leaves all others to http.Server.
 func TestPlainRequestsAreRead(t *testing.T) {
 	for text, want := range map[string]bool{
 		plain + "\r\n": true,
@@ -67,23 +68,23 @@ func TestPlainRequestsAreRead(t *testing.T) {
 		"GET /v1/payments/pi_1 HTTP/1.1\r\nHost: kasse\r\nX: a\rb\r\n\r\n":        false,
 		"GET /v1/payments/pi_1 HTTP/1.1\r\nHost: kasse\r\nConnection: te\r\n\r\n": false,
 	} {
-		if got := asServer(t, text); got != want {
-			t.Errorf("%q is read: %t", text, got)
+		if got := readAsNetHTTP(t, text); got != want {
+			t.Errorf("%q: read by the Parker %t, want %t", text, got, want)
 		}
 	}
 }
 
-// FuzzPlainRequests: a request that the Parker reads is the one that net/http reads.
+// FuzzPlainRequests: the Parker reads a request as net/http does, or not at all.
 func FuzzPlainRequests(f *testing.F) {
 	f.Add(plain + "\r\n")
 	f.Add(plain + "X-A: 1\r\nx-a: 2\r\nConnection: keep-alive\r\nPragma: no-cache\r\nCache-Control: x\r\n\r\n")
-	f.Fuzz(func(t *testing.T, text string) { asServer(t, text) })
+	f.Fuzz(func(t *testing.T, text string) { readAsNetHTTP(t, text) })
 }
 
-// asServer reports whether the Parker reads the request, and fails where it is then another than net/http's.
-func asServer(t *testing.T, text string) (read bool) {
+// readAsNetHTTP reports whether the Parker reads the request. It fails the test if net/http reads another one.
+func readAsNetHTTP(t *testing.T, text string) (read bool) {
 	t.Helper()
-	got := parseRequest(text, taken)
+	got := parseRequest(text, readsPath)
 	if got == nil {
 		return false
 	}

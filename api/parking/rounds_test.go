@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// rounds is how often a connection is used again; PARKING_ROUNDS sets it.
+// rounds is how often TestKeepAlive uses one connection; PARKING_ROUNDS sets it.
 var rounds = func() int {
 	if n, err := strconv.Atoi(os.Getenv("PARKING_ROUNDS")); err == nil {
 		return n

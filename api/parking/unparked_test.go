@@ -12,22 +12,23 @@ import (
 	"kasse/api/parking"
 )
 
-// plain hides what its connections are.
-type plain struct{ net.Listener }
+// untyped is a listener whose connections hide their type, and so their descriptor.
+type untyped struct{ net.Listener }
 
-func (p plain) Accept() (net.Conn, error) {
-	c, err := p.Listener.Accept()
+func (u untyped) Accept() (net.Conn, error) {
+	c, err := u.Listener.Accept()
 	return struct{ net.Conn }{c}, err
 }
 
-// TestConnectionWithoutDescriptorIsAnswered: as one for which no descriptor is free.
+// TestConnectionWithoutDescriptorIsAnswered: a waiting request is answered although its connection has no descriptor,
+// as when none is free. The connection closes then.
 func TestConnectionWithoutDescriptorIsAnswered(t *testing.T) {
-	s := start(t, parking.Options{}, func(l net.Listener) net.Listener { return plain{l} })
+	s := start(t, parking.Options{}, func(l net.Listener) net.Listener { return untyped{l} })
 	c := s.dial()
 	c.send(c.waiting)
 	w := s.next(c)
 	if !w.parked {
-		t.Error("not parked")
+		t.Error("the request is not parked")
 	}
 	w.answer(answer{http.StatusOK, nil, "one"})
 	all, err := io.ReadAll(c.reader)
@@ -36,7 +37,7 @@ func TestConnectionWithoutDescriptorIsAnswered(t *testing.T) {
 	}
 }
 
-// TestNotEveryRequestIsParked: others keep their goroutine.
+// TestNotEveryRequestIsParked: a request of HTTP/1.0, or with a body, keeps its goroutine.
 func TestNotEveryRequestIsParked(t *testing.T) {
 	s := start(t, parking.Options{})
 	for _, text := range []string{
@@ -47,7 +48,7 @@ func TestNotEveryRequestIsParked(t *testing.T) {
 		c.send(text)
 		w := s.next(c)
 		if w.parked {
-			t.Errorf("parked: %s", text)
+			t.Errorf("the request is parked: %s", text)
 		}
 		w.answer(answer{http.StatusOK, nil, "one"})
 		c.read()

@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// TestOrderOf: the queue of an event is its order's, with any metadata of the shop.
+// TestOrderOf: the queue of an event is that of its order. Metadata of the shop cannot change it.
 func TestOrderOf(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"order_id":"other"}}`: "shop-1",
@@ -23,7 +23,7 @@ func TestOrderOf(t *testing.T) {
 	}
 }
 
-// TestWithoutMetadata: only the view's own member is emptied, and nothing else changes a byte.
+// TestWithoutMetadata: only the view's own member metadata is emptied. All other bytes stay as they are.
 func TestWithoutMetadata(t *testing.T) {
 	for view, want := range map[string]string{
 		`{"a":1e3,"metadata":{"k":"v"},"b":[{"metadata":{"x":"y"}}]}`: `{"a":1e3,"metadata":{},"b":[{"metadata":` +
@@ -38,23 +38,23 @@ func TestWithoutMetadata(t *testing.T) {
 	}
 	for _, view := range []string{``, `[`, `{"a":`, `{"metadata":{`} {
 		if got, err := withoutMetadata([]byte(view)); err == nil {
-			t.Errorf("%s gives %s", view, got)
+			t.Errorf("%s: got %s, want an error", view, got)
 		}
 	}
 }
 
-// TestBodyIsJSON: for any stream entry the body is valid JSON, or there is none.
+// TestBodyIsJSON: for any stream entry encode returns valid JSON or an error.
 func TestBodyIsJSON(t *testing.T) {
 	body, err := encode(payment.FeedEvent{ID: "a\"b\n", Type: "x\\", Data: []byte(`{}`)})
 	if err != nil || !json.Valid(body) {
 		t.Errorf("%s, %v", body, err)
 	}
 	if body, err = encode(payment.FeedEvent{ID: "a", Data: []byte(`{"a":1}}`)}); err == nil {
-		t.Errorf("a view that is not JSON gives %s", body)
+		t.Errorf("a view that is not JSON: got %s, want an error", body)
 	}
 }
 
-// TestQueueOrder: deliveries of one order stand in the order of the stream, behind the one that is
+// TestQueueOrder: deliveries of one order are queued in the order of the stream, after the one that is
 // under way.
 func TestQueueOrder(t *testing.T) {
 	delivery := func(entry string, retry bool) Delivery {
@@ -70,7 +70,7 @@ func TestQueueOrder(t *testing.T) {
 		t.Errorf("started %v", started)
 	}
 	if first, retries := q.held(); first != 3 || retries != 2 {
-		t.Errorf("it holds %d and %d", first, retries)
+		t.Errorf("the queue has %d first deliveries and %d retries, want 3 and 2", first, retries)
 	}
 	var got []string
 	for more := true; more; {
@@ -84,7 +84,7 @@ func TestQueueOrder(t *testing.T) {
 	}
 }
 
-// TestAppended: a set yields each partition once, and gives a hint for partitions added while it is read.
+// TestAppended: Take returns each added partition once. A partition that is added later gives another hint.
 func TestAppended(t *testing.T) {
 	a := NewAppended()
 	for _, n := range []int{63, 0, 5, 5} {
@@ -99,29 +99,29 @@ func TestAppended(t *testing.T) {
 	a.Add(5)
 	<-a.Hints()
 	a.Take(func(n int) { got = append(got, n) })
-	a.Take(func(n int) { t.Errorf("%d again", n) })
+	a.Take(func(n int) { t.Errorf("partition %d is returned again", n) })
 	if len(got) != 4 {
 		t.Errorf("got %v", got)
 	}
 }
 
-// TestRetryDelay: each pause is the schedule's, plus or minus a tenth, or the endpoint's Retry-After up to a
+// TestRetryDelay: each delay is that of the schedule, plus or minus a tenth, or the endpoint's Retry-After up to a
 // day.
 func TestRetryDelay(t *testing.T) {
 	for tries, planned := range retryDelays {
 		for range 100 {
 			if delay, asked := retryDelay(tries, 0); asked || delay < planned*9/10 || delay > planned*11/10 {
-				t.Fatalf("after %d tries %s", tries, delay)
+				t.Fatalf("after %d tries the delay is %s", tries, delay)
 			}
 		}
 	}
 	if delay, asked := retryDelay(0, 100*maxRetryAfter); !asked || delay != maxRetryAfter {
-		t.Errorf("%s, %t", delay, asked)
+		t.Errorf("a long Retry-After: %s, set by the endpoint %t", delay, asked)
 	}
 	if delay, asked := retryDelay(5, 1); asked || delay < maxRetryAfter/60 {
-		t.Errorf("%s, %t", delay, asked)
+		t.Errorf("a Retry-After shorter than the schedule: %s, set by the endpoint %t", delay, asked)
 	}
 	if !lastTry(len(retryDelays)) || lastTry(len(retryDelays)-1) {
-		t.Error("the last try is another")
+		t.Error("the last try is not the one after the last delay")
 	}
 }

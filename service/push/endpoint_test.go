@@ -26,7 +26,7 @@ var (
 	previous = secretOf('p')
 )
 
-// secretText is a secret as the configuration has it.
+// secretText is a secret as in the configuration.
 type secretText string
 
 // Reveal returns the secret.
@@ -41,7 +41,7 @@ var event = payment.FeedEvent{
 	Data: json.RawMessage(`{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}}`),
 }
 
-// receiver is a backend's endpoint.
+// receiver is a backend's endpoint. It records requests.
 type receiver struct {
 	*httptest.Server
 	requests chan *http.Request
@@ -92,10 +92,10 @@ func TestEverySecretSigns(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := verifier.Verify([]byte(body), request.Header); (err == nil) != good {
-			t.Errorf("verified: %v, want %t", err, good)
+			t.Errorf("the signature is verified: %t, want %t; %v", err == nil, good, err)
 		}
 		if verifier.Verify([]byte(body+" "), request.Header) == nil {
-			t.Error("another body is verified")
+			t.Error("the signature of another body is verified")
 		}
 	}
 	for name, want := range map[string]string{"Webhook-Id": event.ID, "Content-Type": "application/json"} {
@@ -118,8 +118,7 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 	const hidden = "/hunter2?token=hunter2"
 	for code, good := range map[int]bool{
 		200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false,
-		410: false,
-		429: false, 500: false, 503: false,
+		410: false, 429: false, 500: false, 503: false,
 	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "/elsewhere")
@@ -140,13 +139,13 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 			t.Errorf("%d: %+v", code, f)
 		}
 		if strings.Contains(e.Name(), "hunter2") || strings.Contains(string(e.ID()), "hunter2") {
-			t.Errorf("its name is %s", e.Name())
+			t.Errorf("the endpoint's name or id has its secret: %s, %s", e.Name(), e.ID())
 		}
 	}
 }
 
-// TestEndpointNames: endpoints of one host have different names, the first of each keeps its name, and
-// none shows a path.
+// TestEndpointNames: endpoints of one host have different names. The first keeps its name, the others are numbered, and
+// none shows its path.
 func TestEndpointNames(t *testing.T) {
 	var all []*push.Endpoint
 	for _, url := range []string{
@@ -165,7 +164,7 @@ func TestEndpointNames(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: seconds and dates are read, up to 24 hours however large they are.
+// TestRetryAfter: Retry-After may have seconds or a date. A longer delay than 24 hours becomes 24 hours.
 func TestRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0,
@@ -187,7 +186,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestHangingReceivers: receivers that never answer, or whose response never ends, are cut off.
+// TestHangingReceivers: a delivery ends although the receiver never answers, or its header is endless. An endless body
+// is not read: its status counts.
 func TestHangingReceivers(t *testing.T) {
 	release := make(chan struct{})
 	for name, answer := range map[string]http.HandlerFunc{
@@ -220,11 +220,11 @@ func TestHangingReceivers(t *testing.T) {
 		}
 	})
 	if _, err := endpoint(t, endless.URL).Push(t.Context(), event); err != nil {
-		t.Errorf("its status was 200: %v", err)
+		t.Errorf("an endless body after status 200: %v", err)
 	}
 }
 
-// TestLargeBodies: what the shop has attached is left out before a body of 20 KB.
+// TestLargeBodies: a body of 20 KB or more is sent without the shop's metadata.
 func TestLargeBodies(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	large := event
@@ -260,8 +260,8 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
-// TestUnreachable: an unreachable endpoint is a failure whose text does not contain the URL. The
-// environment's proxy is not used.
+// TestUnreachable: the error of an unreachable endpoint does not contain its URL. The environment's proxy is not
+// used.
 func TestUnreachable(t *testing.T) {
 	proxy := receive(t, status(http.StatusOK))
 	t.Setenv("HTTP_PROXY", proxy.URL)

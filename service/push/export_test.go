@@ -6,13 +6,13 @@ import (
 	"net/http"
 )
 
-// Public is for the table of addresses.
+// Public is public, for the table of addresses.
 var Public = public
 
-// Trust lets an endpoint accept certificates that these have signed.
+// Trust makes an endpoint accept certificates that the roots have signed.
 func Trust(e *Endpoint, roots *x509.CertPool) {
 	e.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 }
 
-// RefuseInside has an endpoint refuse private addresses, as without AllowPrivate.
-func RefuseInside(e *Endpoint) { e.client = newClient(false) }
+// RefusePrivate makes an endpoint refuse private addresses, as without AllowPrivate.
+func RefusePrivate(e *Endpoint) { e.client = newClient(false) }

@@ -51,7 +51,8 @@ func scripted(t *testing.T, answers ...string) (url string, connections *atomic.
 	return "http://" + listener.Addr().String(), connections
 }
 
-// Each form of a response that HTTP/1.1 allows is read, and the connection is used again where it can be.
+// TestResponsesOfHTTP1: each form of a response that HTTP/1.1 allows is read, and the connection is used again if the
+// response allows it.
 func TestResponsesOfHTTP1(t *testing.T) {
 	const last = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 	for name, test := range map[string]struct {
@@ -82,35 +83,35 @@ func TestResponsesOfHTTP1(t *testing.T) {
 			url, connections := scripted(t, answers...)
 			e := endpoint(t, url)
 			if status, _ := e.Push(t.Context(), event); status != test.status {
-				t.Errorf("the status is %d", status)
+				t.Errorf("the status is %d, want %d", status, test.status)
 			}
 			want := int64(2)
 			if test.again {
 				want = 1
 			}
 			if _, err := e.Push(t.Context(), event); connections.Load() != want {
-				t.Errorf("%d connections, %v", connections.Load(), err)
+				t.Errorf("%d connections were made, want %d; %v", connections.Load(), want, err)
 			}
 		})
 	}
 }
 
-// An endpoint that closes an idle connection is not noticed by a delivery.
+// TestClosedIdleConnection: a delivery succeeds although the endpoint has closed the idle connection.
 func TestClosedIdleConnection(t *testing.T) {
-	url, connections := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") // and closes it
+	url, connections := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") // and closes the connection
 	e := endpoint(t, url)
 	for range 5 {
 		if _, err := e.Push(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond) // the end of the connection has come
+		time.Sleep(20 * time.Millisecond) // until the end of the connection has arrived
 	}
 	if n := connections.Load(); n != 5 {
-		t.Errorf("%d connections", n)
+		t.Errorf("%d connections were made, want 5", n)
 	}
 }
 
-// Connections are used again, by one delivery at a time.
+// TestConnectionsAreReused: deliveries one after the other use one connection.
 func TestConnectionsAreReused(t *testing.T) {
 	var open atomic.Int64
 	r := httptest.NewUnstartedServer(status(http.StatusOK))
@@ -128,12 +129,12 @@ func TestConnectionsAreReused(t *testing.T) {
 		}
 	}
 	if n := open.Load(); n != 1 {
-		t.Errorf("%d connections", n)
+		t.Errorf("%d connections were made, want 1", n)
 	}
 	e.Close() // the goroutines of an idle connection would fail TestMain
 }
 
-// A canceled delivery ends at once, and its connection with it.
+// TestCanceledDelivery: a canceled delivery ends at once, and so does its connection.
 func TestCanceledDelivery(t *testing.T) {
 	arrived := make(chan struct{})
 	r := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -150,8 +151,8 @@ func TestCanceledDelivery(t *testing.T) {
 	}
 }
 
-// An endpoint with TLS is reached by the version of HTTP that it speaks. The
-// certificate is verified at each new connection.
+// TestVersionsOfHTTP: an endpoint with TLS gets requests in its version of HTTP. Its certificate is verified for each
+// new connection.
 func TestVersionsOfHTTP(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		versions := make(chan string, 3)
@@ -186,7 +187,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 	}
 }
 
-// Requests with and without TLS have the same headers.
+// TestSameHeaders: requests with and without TLS have the same headers.
 func TestSameHeaders(t *testing.T) {
 	var all []string
 	for _, start := range []func(*httptest.Server){(*httptest.Server).Start, (*httptest.Server).StartTLS} {
@@ -221,7 +222,7 @@ func TestSameHeaders(t *testing.T) {
 	}
 }
 
-// An event whose id would break the header is not sent.
+// TestHeadersCannotBeInjected: an event whose id contains a line break is not sent.
 func TestHeadersCannotBeInjected(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	broken := event
@@ -232,11 +233,11 @@ func TestHeadersCannotBeInjected(t *testing.T) {
 	}
 }
 
-// The address is checked when a connection is made.
+// TestConnectionsCheckTheAddress: the address is checked for each connection.
 func TestConnectionsCheckTheAddress(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	e := endpoint(t, r.URL)
-	push.RefuseInside(e)
+	push.RefusePrivate(e)
 	if status, err := e.Push(t.Context(), event); status != 0 || err == nil ||
 		!strings.Contains(err.Error(), "its address is private") || len(r.requests) != 0 {
 		t.Errorf("%d, %v, %d requests", status, err, len(r.requests))
