@@ -7,8 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestActions: the view has the customer's next step and its end. If the step is outside the page, the page
-// waits.
+// TestActions: the view has the customer's next step and the time at which it expires. If the step is done outside the
+// page, the page waits.
 func TestActions(t *testing.T) {
 	for kind, want := range map[string]struct {
 		currency, next string
@@ -30,7 +30,7 @@ func TestActions(t *testing.T) {
 			r.Terms.Currency = want.currency
 			made, before := s.creates(r)
 			if before.Action != nil {
-				t.Fatalf("%+v", before.Action)
+				t.Fatalf("action %+v before it starts", before.Action)
 			}
 			if err := s.sim.StartAction(string(made.ID), kind, 72*time.Hour); err != nil {
 				t.Fatal(err)
@@ -41,21 +41,21 @@ func TestActions(t *testing.T) {
 				t.Fatalf("action %+v", v.Action)
 			}
 			if v.Next != want.next || *v.PollAfter != want.poll {
-				t.Fatalf("%s, again after %d ms", v.Next, *v.PollAfter)
+				t.Fatalf("next is %s, poll_after %d ms; want %s, %d ms", v.Next, *v.PollAfter, want.next, want.poll)
 			}
 			if want.expires && v.Action.ExpiresAt.Sub(v.UpdatedAt).Round(time.Hour) != 72*time.Hour {
-				t.Fatalf("ends at %v", v.Action.ExpiresAt)
+				t.Fatalf("the action expires at %v", v.Action.ExpiresAt)
 			}
 			s.stripeCancels(made.ID)
 			s.reads(made.ID)
 			if v := s.shows(made.ID, payment.CanceledState, 1000); v.Action != nil {
-				t.Fatalf("action %+v", v.Action)
+				t.Fatalf("action %+v of a cancelled payment", v.Action)
 			}
 		})
 	}
 }
 
-// TestVoucherIsNotAbandoned: an abandoned payment is cancelled only after the time to pay elsewhere is over.
+// TestVoucherIsNotAbandoned: a payment with a voucher is not cancelled as abandoned before the voucher expires.
 func TestVoucherIsNotAbandoned(t *testing.T) {
 	s := newShop(t)
 	s.svc.AbandonAfter = 24 * time.Hour
@@ -76,5 +76,5 @@ func TestVoucherIsNotAbandoned(t *testing.T) {
 	}
 }
 
-// requests counts the calls of an endpoint.
+// requests returns the number of calls of an endpoint.
 func (s *shop) requests(endpoint string) int { return s.sim.Count(endpoint) }

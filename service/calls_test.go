@@ -13,8 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-// counted counts the calls of the write path, and how many began while no other was running. The latter are
-// the calls in series.
+// counted counts the calls of the write path. A call that begins while no other is running counts as one in series.
 type counted struct {
 	service.Store
 	mu          sync.Mutex
@@ -31,7 +30,7 @@ func (c *counted) reset() (all, series int) {
 	return all, series
 }
 
-// call counts one call. It lasts a moment, so that concurrent calls are seen as such.
+// call counts one call, and returns a function that ends it. That waits a moment, so that concurrent calls overlap.
 func (c *counted) call() func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +69,7 @@ func (c *counted) SavePointer(ctx context.Context, id payment.ID, order payment.
 	return c.Store.SavePointer(ctx, id, order, until)
 }
 
-// shows makes a signed event about a payment with the status, at a Unix second.
+// shows returns a signed event of a payment with the status, at a Unix second.
 func (w *serviceEnv) shows(id payment.ID, status payment.Status, at int64) (body []byte, signature string) {
 	w.t.Helper()
 	intent := w.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
@@ -79,10 +78,8 @@ func (w *serviceEnv) shows(id payment.ID, status payment.Status, at int64) (body
 		intent["amount_received"] = intent["amount"]
 	}
 	body, err := json.Marshal(map[string]any{
-		"id": fmt.Sprint(
-			"evt_", at, status,
-		), "object": "event", "type": "payment_intent." + status, "created": at, "livemode": false,
-		"api_version": "2024-06-20", "data": map[string]any{"object": intent},
+		"id": fmt.Sprint("evt_", at, status), "object": "event", "type": "payment_intent." + status, "created": at,
+		"livemode": false, "api_version": "2024-06-20", "data": map[string]any{"object": intent},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -121,7 +118,7 @@ func TestCallsOfRedis(t *testing.T) {
 	deliver(elsewhere, payment.RequiresAction, now+20)
 	check("of an order that another process has saved last", other, 3, 2)
 	deliver(svc, payment.Processing, now+30)
-	check("where another process was faster", own, 3, 2)
+	check("of an order that another process has saved since", own, 3, 2)
 	deliver(svc, payment.Succeeded, now+40)
 	check("succeeded, of an order that this process has saved last", own, 2, 1)
 	stored, err := w.store.LoadView(t.Context(), opened.ID)
@@ -129,10 +126,10 @@ func TestCallsOfRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v := view(t, stored.View); v.State != payment.Paid || !v.Fulfillable {
-		t.Errorf("shown %+v", v)
+		t.Errorf("the view is %+v", v)
 	}
 	body, signature := w.shows(opened.ID, payment.Succeeded, now+40)
 	if outcome, err := svc.Webhook(t.Context(), body, signature); err != nil || outcome != service.Unchanged {
-		t.Errorf("again: %s, %v", outcome, err)
+		t.Errorf("a repeated event: %s, %v", outcome, err)
 	}
 }

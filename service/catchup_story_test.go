@@ -19,20 +19,21 @@ func (s *shop) catchesUp() {
 	}
 }
 
+// catchUpStories change payments at Stripe, which a catch-up has to find.
 var catchUpStories = map[string]func(*shop){
-	"what no webhook has brought": func(s *shop) {
+	"changes that no webhook has delivered": func(s *shop) {
 		paid, _ := s.creates(s.key(4200))
 		declined, _ := s.creates(order("order-2", s.customer, 100))
 		s.becomes(paid.ID, payment.Succeeded)
 		s.becomes(declined.ID, payment.RequiresPaymentMethod)
 		s.catchesUp()
-		s.attend()
+		s.runWorkers()
 		s.shows(declined.ID, payment.Failed, 100)
 		if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.announced()["order.paid"] != 1 {
 			s.t.Fatalf("%+v, announced %v", v, s.announced())
 		}
 	},
-	"from where the last pass ended, less an hour": func(s *shop) {
+	"since an hour before the end of the last pass": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.catchesUp()
 		s.pass(2 * time.Hour)
@@ -40,28 +41,28 @@ var catchUpStories = map[string]func(*shop){
 		s.pass(50 * time.Minute)
 		s.catchesUp()
 		s.shows(opened.ID, payment.Paid, 4200)
-		s.pass(100 * time.Hour) // Kasse was off longer than the first pass's period
+		s.pass(100 * time.Hour) // Kasse was down for longer than the period of a first pass
 		second, _ := s.creates(order("order-2", s.customer, 100))
 		s.becomes(second.ID, payment.Succeeded)
 		s.pass(100 * time.Hour)
 		s.catchesUp()
 		s.shows(second.ID, payment.Paid, 100)
 	},
-	"a part of Redis that went back three hours": func(s *shop) {
+	"a partition that went back three hours": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.catchesUp()
-		goBack := s.copyOrders()
+		restore := s.copyOrders()
 		s.becomes(opened.ID, payment.Succeeded)
 		s.catchesUp()
 		s.shows(opened.ID, payment.Paid, 4200)
 		s.pass(3 * time.Hour)
 		s.catchesUp()
-		goBack()
+		restore()
 		s.shows(opened.ID, payment.Pending, 4200)
 		s.catchesUp()
 		s.shows(opened.ID, payment.Paid, 4200)
 	},
-	"a pass that fails is made again": func(s *shop) {
+	"a failed pass is repeated": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.catchesUp()
 		s.pass(100 * time.Hour)
@@ -69,7 +70,7 @@ var catchUpStories = map[string]func(*shop){
 		s.pass(100 * time.Hour)
 		s.fails(stripesim.Fault{Endpoint: "GET /v1/disputes", Kind: stripesim.ServerError, Times: -1})
 		if err := s.svc.CatchUp(s.t.Context()); err == nil {
-			s.t.Fatal("it is taken for complete")
+			s.t.Fatal("a failed pass returned no error")
 		}
 		s.sim.ClearFaults()
 		s.catchesUp()
@@ -84,11 +85,11 @@ var catchUpStories = map[string]func(*shop){
 		before := s.sim.Count(listsEvents)
 		s.catchesUp()
 		s.shows(opened.ID, payment.Paid, 4200)
-		if pages := s.sim.Count(listsEvents) - before; pages != 3 { // one page is of charges and reviews
+		if pages := s.sim.Count(listsEvents) - before; pages != 3 { // one page has charges and reviews
 			s.t.Fatalf("%d pages were read", pages)
 		}
 	},
-	"one record that cannot be read keeps nothing else away": func(s *shop) {
+	"all others, although one record cannot be read": func(s *shop) {
 		broken, _ := s.creates(s.key(4200))
 		whole, _ := s.creates(order("order-2", s.customer, 100))
 		s.becomes(whole.ID, payment.Succeeded)
@@ -103,9 +104,9 @@ var catchUpStories = map[string]func(*shop){
 	},
 }
 
-// copyOrders copies the orders, and the cursors of the catch-up that lie with them. The function returns Redis to the
-// copy; the other partitions keep what they have.
-func (s *shop) copyOrders() (goBack func()) {
+// copyOrders copies the orders, and the catch-up's cursors in their partitions. The returned function restores the
+// copy. Other partitions stay as they are.
+func (s *shop) copyOrders() (restore func()) {
 	s.t.Helper()
 	texts, hashes := map[string]string{}, map[string]map[string]string{}
 	for _, key := range s.redis.Keys() {
@@ -121,7 +122,7 @@ func (s *shop) copyOrders() (goBack func()) {
 		texts[part+"}:catchup"], _ = s.redis.Get(part + "}:catchup")
 	}
 	if len(texts) == 0 || texts["kasse:{p0}:catchup"] != "" {
-		s.t.Fatal("the orders lie in partition 0, or nowhere")
+		s.t.Fatal("the orders are in partition 0, or there are none")
 	}
 	return func() {
 		for key, text := range texts {
@@ -139,7 +140,7 @@ func (s *shop) copyOrders() (goBack func()) {
 	}
 }
 
-// TestCatchUpStories: no webhook is ever delivered.
+// TestCatchUpStories: no webhook is delivered. A catch-up finds the changes.
 func TestCatchUpStories(t *testing.T) {
 	for name, story := range catchUpStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
@@ -159,26 +160,25 @@ func TestCatchUpRestoresLostOrders(t *testing.T) {
 				if sent {
 					s.receives("payment_intent.succeeded", service.Applied)
 				}
-				before := s.fed()
+				before := s.feedEvents()
 				for _, key := range s.redis.Keys() {
-					if strings.Contains(key, lost) && !strings.HasSuffix(key, ":meta") && !strings.HasSuffix(
-						key, ":events",
-					) {
+					kept := strings.HasSuffix(key, ":meta") || strings.HasSuffix(key, ":events")
+					if strings.Contains(key, lost) && !kept {
 						s.redis.Del(key)
 					}
 				}
 				for range 2 {
 					s.pass(10 * time.Minute)
 					s.catchesUp()
-					s.attend()
+					s.runWorkers()
 				}
 				if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
 					t.Fatalf("%+v", v)
 				}
 				paid := 0
-				for _, e := range s.fed()[len(before):] {
+				for _, e := range s.feedEvents()[len(before):] {
 					if !e.Restored {
-						t.Errorf("news: %s %s", e.Type, e.ID)
+						t.Errorf("%s %s is not marked restored", e.Type, e.ID)
 					}
 					if e.Type == "order.paid" {
 						paid++
@@ -192,8 +192,8 @@ func TestCatchUpRestoresLostOrders(t *testing.T) {
 	}
 }
 
-// fed returns the events of the feed.
-func (s *shop) fed() []payment.FeedEvent {
+// feedEvents returns the events of the feed.
+func (s *shop) feedEvents() []payment.FeedEvent {
 	s.t.Helper()
 	page, err := s.svc.Events(s.t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})
 	if err != nil {
@@ -205,7 +205,7 @@ func (s *shop) fed() []payment.FeedEvent {
 // TestRestoreStories: a page requests a payment that Redis has lost.
 func TestRestoreStories(t *testing.T) {
 	for name, story := range map[string]func(*shop){
-		"ours comes back": func(s *shop) {
+		"a payment of ours is restored": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.redis.FlushAll()
 			s.marks()
@@ -217,39 +217,39 @@ func TestRestoreStories(t *testing.T) {
 			}
 			s.pass(time.Hour)
 			if s.sweeps() != 1 {
-				s.t.Fatal("it is not swept")
+				s.t.Fatal("the restored payment is not swept")
 			}
 			before := s.sim.Count(readsPayment)
 			if s.restores(); s.sim.Count(readsPayment) != before {
-				s.t.Fatal("it is restored again")
+				s.t.Fatal("the payment is read again")
 			}
 		},
-		"what Stripe does not know is forgotten": func(s *shop) {
+		"a payment that Stripe does not know is read once": func(s *shop) {
 			s.misses("pi_nobody", "pi_nobody_secret_x")
 			before := s.sim.Count(readsPayment)
 			for range 3 {
 				s.restores()
 			}
 			if asked := s.sim.Count(readsPayment) - before; asked != 1 {
-				s.t.Fatalf("Stripe was asked %d times", asked)
+				s.t.Fatalf("Stripe got %d reads, want 1", asked)
 			}
 		},
-		"what is another's leads to no question": func(s *shop) {
+		"a wrong secret causes no read": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.misses(opened.ID, "wrong")
 			before := s.sim.Count(readsPayment)
 			if s.restores(); s.sim.Count(readsPayment) != before {
-				s.t.Fatal("Stripe was asked")
+				s.t.Fatal("Stripe got a read")
 			}
 		},
-		"while Stripe is away it is not forgotten": func(s *shop) {
+		"while Stripe is unreachable the payment stays queued": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.redis.FlushAll()
 			s.marks()
 			s.misses(opened.ID, opened.ClientSecret)
 			s.noAnswer(readsPayment, false)
 			if err := s.svc.RestoreNext(s.t.Context()); err == nil {
-				s.t.Fatal("no error")
+				s.t.Fatal("a restore without Stripe returned no error")
 			}
 			s.sim.ClearFaults()
 			s.pass(2 * time.Minute)
@@ -268,12 +268,13 @@ func (s *shop) misses(id payment.ID, secret payment.Secret) {
 	s.t.Helper()
 	before := s.sim.Count(readsPayment)
 	_, err := s.svc.Status(s.t.Context(), service.Caller{Secret: secret}, id)
-	s.is(err, payment.CodeNotFound)
+	s.wantCode(err, payment.CodeNotFound)
 	if s.sim.Count(readsPayment) != before {
-		s.t.Fatal("Stripe was asked")
+		s.t.Fatal("Stripe got a read")
 	}
 }
 
+// restores runs the restore queue for one payment.
 func (s *shop) restores() {
 	s.t.Helper()
 	if err := s.svc.RestoreNext(s.t.Context()); err != nil {

@@ -8,8 +8,9 @@ import (
 	"kasse/service/payment"
 )
 
+// changeAmountStories change the amount of a payment.
 var changeAmountStories = map[string]func(*shop){
-	"the order's price, for every token so far": func(s *shop) {
+	"it becomes the order's price, for every token so far": func(s *shop) {
 		opened, v := s.creates(s.token(1, 4200))
 		stored, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
 		if err != nil || view(s.t, stored.View).Amount != 3900 || stored.Version <= v.Version {
@@ -21,7 +22,7 @@ var changeAmountStories = map[string]func(*shop){
 		}
 		s.refuses(s.key(4200), payment.CodeOrderConflict)
 	},
-	"a failed payment waits for its next method again": func(s *shop) {
+	"of a failed payment: it is pending again": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.confirm(opened.ID, "pm_card_chargeDeclined")
 		s.reads(opened.ID)
@@ -31,10 +32,10 @@ var changeAmountStories = map[string]func(*shop){
 		}
 		s.shows(opened.ID, payment.Pending, 5000)
 	},
-	"of a version that has passed: version_mismatch": func(s *shop) {
+	"of an older version: version_mismatch": func(s *shop) {
 		opened, v := s.creates(s.key(4200))
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version-1, 3900)
-		s.is(err, payment.CodeVersionMismatch)
+		s.wantCode(err, payment.CodeVersionMismatch)
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 	},
 	"in another state: invalid_state": func(s *shop) {
@@ -43,13 +44,13 @@ var changeAmountStories = map[string]func(*shop){
 		s.reads(opened.ID)
 		v := s.shows(opened.ID, payment.ActionRequired, 4200)
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
-		s.is(err, payment.CodeInvalidState)
+		s.wantCode(err, payment.CodeInvalidState)
 	},
-	"the customer is faster: invalid_state with the view as it is": func(s *shop) {
+	"the customer pays first: invalid_state with the current view": func(s *shop) {
 		opened, v := s.creates(s.token(1, 4200))
 		s.faultyStripe.beforeUpdate = func() { s.becomes(opened.ID, payment.Processing) }
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
-		if e := s.is(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
+		if e := s.wantCode(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
 			s.t.Fatalf("%s", e.Payment)
 		}
 		s.becomes(opened.ID, payment.Succeeded)
@@ -62,14 +63,14 @@ var changeAmountStories = map[string]func(*shop){
 		opened, v := s.creates(s.token(1, 4200))
 		s.noAnswer(setsAmount, false)
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 5000)
-		s.is(err, payment.CodeStripeUnavailable)
+		s.wantCode(err, payment.CodeStripeUnavailable)
 		s.becomes(opened.ID, payment.Succeeded)
 		s.reads(opened.ID)
 		if v := s.shows(opened.ID, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldAmount {
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"the lease is lost while Stripe is asked: as the order is found": func(s *shop) {
+	"the lease is lost during the call to Stripe: an error with the current view": func(s *shop) {
 		opened, v := s.creates(s.token(1, 4200))
 		s.faultyStripe.afterUpdate = func() {
 			s.pass(time.Minute)
@@ -80,11 +81,11 @@ var changeAmountStories = map[string]func(*shop){
 			}
 		}
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
-		if e := s.is(err, payment.CodeVersionMismatch); view(s.t, e.Payment).State != payment.CanceledState {
+		if e := s.wantCode(err, payment.CodeVersionMismatch); view(s.t, e.Payment).State != payment.CanceledState {
 			s.t.Fatalf("%s", e.Payment)
 		}
 	},
-	"no answer: the price is the order's, and the next create brings it about": func(s *shop) {
+	"no answer: it becomes the order's price, and the next create applies it": func(s *shop) {
 		for _, after := range []bool{false, true} {
 			amount := int64(3900)
 			if after {
@@ -93,18 +94,18 @@ var changeAmountStories = map[string]func(*shop){
 			opened, v := s.creates(s.token(1, 4200))
 			s.noAnswer(setsAmount, after)
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, amount)
-			s.is(err, payment.CodeStripeUnavailable)
+			s.wantCode(err, payment.CodeStripeUnavailable)
 			s.sim.ClearFaults()
 			if again, v := s.creates(s.token(1, 4200)); again.ID != opened.ID || v.Amount != amount {
 				s.t.Fatalf("%+v", v)
 			}
 		}
 	},
-	"refused by Stripe: taken back, as if it had never been said": func(s *shop) {
+	"refused by Stripe: the former price stays": func(s *shop) {
 		opened, v := s.creates(s.token(1, 4200))
 		between := time.Now().Add(-time.Minute).UnixMilli()
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 10)
-		s.is(err, payment.CodeAmountOutOfRange)
+		s.wantCode(err, payment.CodeAmountOutOfRange)
 		if _, v := s.creates(s.token(1, 4200)); v.Amount != 4200 {
 			s.t.Fatalf("%+v", v)
 		}
@@ -124,6 +125,7 @@ func TestChangeAmountStories(t *testing.T) {
 	}
 }
 
+// cancelStories cancel a payment.
 var cancelStories = map[string]func(*shop){
 	"closes the order, once": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
@@ -157,10 +159,10 @@ var cancelStories = map[string]func(*shop){
 		opened, _ := s.creates(s.key(4200))
 		s.noAnswer(cancelsPayment, false)
 		_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-		s.is(err, payment.CodeStripeUnavailable)
+		s.wantCode(err, payment.CodeStripeUnavailable)
 		s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 		s.sim.ClearFaults()
-		s.attend()
+		s.runWorkers()
 		s.atStripe(opened.ID, payment.Canceled, 4200)
 		s.shows(opened.ID, payment.CanceledState, 4200)
 	},
@@ -168,7 +170,7 @@ var cancelStories = map[string]func(*shop){
 		opened, _ := s.creates(s.key(4200))
 		s.noAnswer(cancelsPayment, false)
 		_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-		s.is(err, payment.CodeStripeUnavailable)
+		s.wantCode(err, payment.CodeStripeUnavailable)
 		s.sim.ClearFaults()
 		again := s.key(4200)
 		again.Reopen = true
@@ -176,21 +178,21 @@ var cancelStories = map[string]func(*shop){
 			s.t.Fatal(s.payable())
 		}
 	},
-	"it went on instead: invalid_state, and the order is as open as before": func(s *shop) {
+	"the payment is processing meanwhile: invalid_state, and the order stays open": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Processing) }
 		_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-		if e := s.is(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
+		if e := s.wantCode(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
 			s.t.Fatalf("%s", e.Payment)
 		}
 		if s.order().Closed {
-			s.t.Fatal("closed")
+			s.t.Fatal("the order is closed")
 		}
 		s.becomes(opened.ID, payment.RequiresPaymentMethod)
 		s.pass(3 * time.Second)
 		s.reads(opened.ID)
 		if again, _ := s.creates(s.key(4200)); again.ID != opened.ID {
-			s.t.Fatal("the payment was given up")
+			s.t.Fatal("the payment was abandoned")
 		}
 	},
 	"paid: invalid_state": func(s *shop) {
@@ -198,18 +200,18 @@ var cancelStories = map[string]func(*shop){
 		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
 		for range 2 {
 			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-			s.is(err, payment.CodeInvalidState)
+			s.wantCode(err, payment.CodeInvalidState)
 		}
 		if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable || s.order().Closed {
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"one that another has taken the place of: invalid_state": func(s *shop) {
+	"of a superseded payment: invalid_state": func(s *shop) {
 		first, _ := s.creates(s.key(4200))
 		s.stripeCancels(first.ID)
 		s.creates(s.key(4200))
 		_, err := s.svc.Cancel(s.t.Context(), first.ID, "")
-		s.is(err, payment.CodeInvalidState)
+		s.wantCode(err, payment.CodeInvalidState)
 	},
 	"cancelled by Stripe, then by the backend: closed": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))

@@ -14,11 +14,11 @@ func TestContextOfAnotherAccount(t *testing.T) {
 		own, context string
 		want         service.Outcome
 	}{
-		"another":                 {"acct_own", "acct_other", service.Ignored},
-		"our own":                 {"acct_own", "acct_own", service.Applied},
-		"null":                    {"acct_own", "null", service.Applied},
-		"none":                    {"acct_own", "", service.Applied},
-		"while ours is not known": {"", "acct_other", service.Applied},
+		"another":               {"acct_own", "acct_other", service.Ignored},
+		"our own":               {"acct_own", "acct_own", service.Applied},
+		"null":                  {"acct_own", "null", service.Applied},
+		"none":                  {"acct_own", "", service.Applied},
+		"while ours is unknown": {"", "acct_other", service.Applied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
@@ -36,7 +36,8 @@ func TestContextOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// TestUndecodableEventOfAnotherAccount: nothing is stored.
+// TestUndecodableEventOfAnotherAccount: an event of another account that cannot be decoded is ignored. Nothing is
+// stored.
 func TestUndecodableEventOfAnotherAccount(t *testing.T) {
 	s := newShop(t)
 	s.svc.SetAccount("acct_own")

@@ -12,6 +12,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
+// code returns the code of an error; empty if it has none.
 func code(err error) payment.Code {
 	if e, ok := errors.AsType[*payment.Error](err); ok {
 		return e.Code
@@ -19,19 +20,19 @@ func code(err error) payment.Code {
 	return ""
 }
 
-// TestCreateStories plays the lives of orders.
+// TestCreateStories: a create for an order in each state.
 func TestCreateStories(t *testing.T) {
-	t.Run("asked again: the same payment, a fresh session", testCreateAskedAgain)
+	t.Run("repeated: the same payment, a new session", testCreateRepeated)
 	t.Run("other terms: order_conflict", testCreateOtherTermsOrderConflict)
 	t.Run("paid: order_already_paid with the view", testCreatePaidOrderAlreadyPaid)
-	t.Run("paid, and the webhook never came: the repeat sees it", testCreatePaidAndTheWebhook)
-	t.Run("on its way: payment_in_progress", testCreateOnItsWay)
+	t.Run("paid, and no webhook delivered: the repeat reads it", testCreatePaidWithoutWebhook)
+	t.Run("authorized: payment_in_progress", testCreateInProgress)
 	t.Run("cancelled at Stripe: the next attempt", testCreateCancelledAtStripe)
-	t.Run("refused by Stripe: the order is free again", testCreateRefusedByStripe)
-	t.Run("the session fails: the payment stands, and the repeat heals", testCreateTheSessionFails)
+	t.Run("refused by Stripe: other terms are possible", testCreateRefusedByStripe)
+	t.Run("the session fails: the repeat returns the same payment with a session", testCreateTheSessionFails)
 }
 
-func testCreateAskedAgain(t *testing.T) {
+func testCreateRepeated(t *testing.T) {
 	t.Helper()
 	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
@@ -45,7 +46,7 @@ func testCreateAskedAgain(t *testing.T) {
 		t.Fatalf("%v %+v", err, again)
 	}
 	if again.Session.ClientSecret == first.Session.ClientSecret {
-		t.Fatal("a single-use secret was handed out twice")
+		t.Fatal("a single-use secret was returned twice")
 	}
 }
 
@@ -60,7 +61,7 @@ func testCreateOtherTermsOrderConflict(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(w.payable()); n != 1 {
-		t.Fatalf("%d payable", n)
+		t.Fatalf("%d payments are payable, want 1", n)
 	}
 }
 
@@ -83,7 +84,7 @@ func testCreatePaidOrderAlreadyPaid(t *testing.T) {
 	}
 }
 
-func testCreatePaidAndTheWebhook(t *testing.T) {
+func testCreatePaidWithoutWebhook(t *testing.T) {
 	t.Helper()
 	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
@@ -98,7 +99,7 @@ func testCreatePaidAndTheWebhook(t *testing.T) {
 	}
 }
 
-func testCreateOnItsWay(t *testing.T) {
+func testCreateInProgress(t *testing.T) {
 	t.Helper()
 	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
@@ -139,9 +140,8 @@ func testCreateRefusedByStripe(t *testing.T) {
 	t.Helper()
 	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
-	if _, err := svc.Create(
-		t.Context(), order("order-1", "cus_nobody", 4200),
-	); code(err) != payment.CodeCustomerNotFound {
+	unknown := order("order-1", "cus_nobody", 4200)
+	if _, err := svc.Create(t.Context(), unknown); code(err) != payment.CodeCustomerNotFound {
 		t.Fatal(err)
 	}
 	if _, err := svc.Create(t.Context(), order("order-1", w.customer(), 4300)); err != nil {
@@ -168,7 +168,7 @@ func testCreateTheSessionFails(t *testing.T) {
 	}
 }
 
-// TestSessionIsForTheCurrentPayment checks who gets a new customer session, and when.
+// TestSessionIsForTheCurrentPayment: a new customer session needs a payment that can be paid and has a customer.
 func TestSessionIsForTheCurrentPayment(t *testing.T) {
 	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
@@ -184,18 +184,15 @@ func TestSessionIsForTheCurrentPayment(t *testing.T) {
 	}
 	w.confirm(opened.ID, "pm_card_visa")
 	w.drained()
-	if _, err := svc.RefreshSession(
-		t.Context(), service.Caller{Key: "test"}, opened.ID, nil,
-	); code(err) != payment.CodeInvalidState {
+	key := service.Caller{Key: "test"}
+	if _, err := svc.RefreshSession(t.Context(), key, opened.ID, nil); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)
 	}
 	alone, err := svc.Create(t.Context(), order("order-2", "", 4200))
 	if err != nil || alone.Session != nil {
 		t.Fatal(err, alone.Session)
 	}
-	if _, err := svc.RefreshSession(
-		t.Context(), service.Caller{Key: "test"}, alone.ID, nil,
-	); code(err) != payment.CodeInvalidState {
+	if _, err := svc.RefreshSession(t.Context(), key, alone.ID, nil); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)
 	}
 }

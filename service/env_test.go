@@ -74,11 +74,11 @@ func (w *serviceEnv) marks() {
 	}
 }
 
-// stripeTimeout is production's. Virtual time decides the end of a lease; a call to the simulator is shorter
-// even on a busy machine.
+// stripeTimeout is that of production. Leases end by virtual time, and a call to the simulator is shorter even on a
+// busy machine.
 const stripeTimeout = 20 * time.Second
 
-// gateway is the gateway of one replica.
+// gateway returns the gateway of one replica.
 func (w *serviceEnv) gateway() *stripe.Gateway {
 	return stripe.New(stripe.Options{
 		SecretKey: stripeKey, WebhookSecrets: []payment.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
@@ -86,7 +86,7 @@ func (w *serviceEnv) gateway() *stripe.Gateway {
 	})
 }
 
-// replica is the service of one process.
+// replica returns the service of one process.
 func (w *serviceEnv) replica(s service.Store, g service.Stripe) *service.Service {
 	return service.New(s, g, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, OrderIndex: true,
@@ -134,14 +134,14 @@ func (w *serviceEnv) ask(method, path string, form url.Values) map[string]any {
 		w.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	var said map[string]any
-	if err := json.NewDecoder(response.Body).Decode(&said); err != nil {
+	var answer map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
 		w.t.Fatal(err)
 	}
-	return said
+	return answer
 }
 
-// customer makes a customer at Stripe.
+// customer creates a customer at Stripe.
 func (w *serviceEnv) customer() payment.CustomerID {
 	w.t.Helper()
 	id, _ := w.ask(http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}})["id"].(string)
@@ -217,7 +217,7 @@ func view(t *testing.T, text []byte) payment.View {
 	return v
 }
 
-// order is a create with this amount, in cents.
+// order returns a create with this amount, in cents.
 func order(id string, customer payment.CustomerID, amount int64) payment.CreateRequest {
 	return payment.CreateRequest{
 		Order: payment.OrderID(id),

@@ -6,17 +6,17 @@ import (
 	"kasse/service/payment"
 )
 
-// SweepDue is one pass of the sweep.
+// SweepDue makes one pass of the sweep, and returns how many payments it read.
 func (s *Service) SweepDue(ctx context.Context) (int, error) {
 	var t Tally
 	err := s.sweep(ctx, &t)
 	return t.Read, err
 }
 
-// CatchUp is one pass of the catch-up.
+// CatchUp makes one pass of the catch-up.
 func (s *Service) CatchUp(ctx context.Context) error { return s.catchUpOnce(ctx) }
 
-// RestoreNext is one turn of the restore queue.
+// RestoreNext restores the next payment of the restore queue.
 func (s *Service) RestoreNext(ctx context.Context) error { return s.restoreNext(ctx) }
 
 // ReadWithinBudget reads a payment as the read worker does.

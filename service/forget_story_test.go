@@ -15,13 +15,13 @@ import (
 	"kasse/store/storetest"
 )
 
-// person are words that must not be in Redis after the order is forgotten.
+// person has the words that must not be in Redis after the order was forgotten.
 var person = []string{"Lovelace", "augusta", "Marylebone", "James"}
 
 // method is the payment method in records and views.
 const method = `"last4":"4242"`
 
-// personal is a create with personal data in every possible member.
+// personal returns a create with personal data in every member that may have some.
 func (s *shop) personal() payment.CreateRequest {
 	r := s.key(4999)
 	r.Metadata = map[string]string{"name": "Ada & Lovelace"}
@@ -32,7 +32,7 @@ func (s *shop) personal() payment.CreateRequest {
 	return r
 }
 
-// redisHolds returns the words of the person that are anywhere in Redis.
+// redisHolds returns those words of the person that are in Redis.
 func (s *shop) redisHolds() (words []string) {
 	client, err := store.Connect("single", "redis://"+s.redis.Addr()+"/0")
 	if err != nil {
@@ -48,6 +48,7 @@ func (s *shop) redisHolds() (words []string) {
 	return words
 }
 
+// forgets forgets the order.
 func (s *shop) forgets() service.Forgotten {
 	s.t.Helper()
 	done, err := s.svc.Forget(s.t.Context(), "order-1")
@@ -62,9 +63,8 @@ func (s *shop) forgets() service.Forgotten {
 func TestForget(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.personal())
-	if _, err := s.svc.Forget(t.Context(), "order-1"); err == nil || !strings.Contains(
-		err.Error(), "is pending; cancel it",
-	) {
+	_, err := s.svc.Forget(t.Context(), "order-1")
+	if err == nil || !strings.Contains(err.Error(), "is pending; cancel it") {
 		t.Fatalf("an order that can be paid: %v", err)
 	}
 	s.confirm(made.ID, "pm_card_visa")
@@ -90,7 +90,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("events: %v", got)
 	}
 	if done := s.forgets(); done != (service.Forgotten{}) {
-		t.Errorf("again: %+v", done)
+		t.Errorf("forgotten again: %+v", done)
 	}
 
 	s.receives("payment_intent.created", service.Unchanged)
@@ -110,22 +110,23 @@ func TestForget(t *testing.T) {
 	s.holdsNothing("after a loss and a read")
 }
 
+// holdsNothing fails the test if Redis has a word of the person.
 func (s *shop) holdsNothing(when string) {
 	s.t.Helper()
 	if words := s.redisHolds(); len(words) > 0 {
-		s.t.Errorf("%s Redis holds %v", when, words)
+		s.t.Errorf("%s Redis has %v", when, words)
 	}
 }
 
-// TestForgetRefuses: an unknown or unfinished order is an error with a reason. A new attempt of a forgotten
-// order counts as unfinished.
+// TestForgetRefuses: Forget returns an error with a reason for an order that is unknown or not finished. A forgotten
+// order with a new attempt is not finished.
 func TestForgetRefuses(t *testing.T) {
 	s := newShop(t)
 	_, err := s.svc.Forget(t.Context(), "order-9")
-	s.is(err, payment.CodeNotFound)
+	s.wantCode(err, payment.CodeNotFound)
 	made, _ := s.creates(s.personal())
 	_, err = s.svc.Forget(t.Context(), "order-1")
-	s.is(err, payment.CodeInvalidState)
+	s.wantCode(err, payment.CodeInvalidState)
 	s.stripeCancels(made.ID)
 	s.receives("payment_intent.canceled", service.Applied)
 	s.forgets()
@@ -135,7 +136,7 @@ func TestForgetRefuses(t *testing.T) {
 		t.Errorf("the next attempt is %+v", v)
 	}
 	_, err = s.svc.Forget(t.Context(), "order-1")
-	if e := s.is(err, payment.CodeInvalidState); !strings.Contains(e.Detail, string(next.ID)) {
+	if e := s.wantCode(err, payment.CodeInvalidState); !strings.Contains(e.Detail, string(next.ID)) {
 		t.Errorf("detail %q", e.Detail)
 	}
 	s.stripeCancels(next.ID)
@@ -144,15 +145,15 @@ func TestForgetRefuses(t *testing.T) {
 	s.holdsNothing("after forgetting the next attempt")
 }
 
-// TestForgetGoesOn: if Stripe is unreachable the command fails, and the next one does the rest.
-func TestForgetGoesOn(t *testing.T) {
+// TestForgetContinues: if Stripe is unreachable the command fails, and the next one does the rest.
+func TestForgetContinues(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.personal())
 	s.stripeCancels(made.ID)
 	s.receives("payment_intent.canceled", service.Applied)
 	s.noAnswer(setsAmount, false) // the mark uses the same path
 	if _, err := s.svc.Forget(t.Context(), "order-1"); err == nil {
-		t.Fatal("it succeeded without Stripe")
+		t.Fatal("Forget succeeded without Stripe")
 	}
 	s.sim.ClearFaults()
 	if done := s.forgets(); done.Events != 2 {
@@ -166,9 +167,8 @@ func TestForgetIsAudited(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
 	s.svc = service.New(s.store, s.faultyStripe, service.Options{
-		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Logger: slog.New(
-			slog.NewJSONHandler(&log, nil),
-		),
+		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10,
+		Logger: slog.New(slog.NewJSONHandler(&log, nil)),
 	})
 	made, _ := s.creates(s.personal())
 	s.stripeCancels(made.ID)
@@ -194,7 +194,7 @@ func TestForgetIsAudited(t *testing.T) {
 }
 
 // TestLostAttemptDropsItsForm: the form of an attempt without a response contains personal data. It is
-// dropped once Stripe can no longer make its payment, even if no customer returns.
+// dropped once Stripe can no longer create its payment, even if no customer returns.
 func TestLostAttemptDropsItsForm(t *testing.T) {
 	s := newShop(t)
 	s.noAnswer(makesPayment, false)
@@ -203,22 +203,22 @@ func TestLostAttemptDropsItsForm(t *testing.T) {
 	}
 	s.sim.ClearFaults()
 	if words := s.redisHolds(); len(words) != len(person) {
-		t.Fatalf("the form has %v", words)
+		t.Fatalf("the stored form has %v", words)
 	}
 	s.pass(2 * time.Hour)
-	s.attend()
+	s.runWorkers()
 	if words := s.redisHolds(); len(words) != len(person) {
-		t.Fatalf("Stripe still takes the form, and it has %v", words)
+		t.Fatalf("Stripe still accepts the form, and Redis has only %v of it", words)
 	}
 	s.pass(24 * time.Hour)
-	s.attend()
+	s.runWorkers()
 	s.holdsNothing("after 26 hours")
 	if done, err := s.svc.Forget(t.Context(), "order-1"); err != nil || done != (service.Forgotten{}) {
 		t.Errorf("the order is not finished: %+v %v", done, err)
 	}
 }
 
-// TestFoundAttemptDropsItsForm: if Stripe had made the payment, the form is dropped when the payment is
+// TestFoundAttemptDropsItsForm: if Stripe has created the payment, the form is dropped when the payment is
 // found.
 func TestFoundAttemptDropsItsForm(t *testing.T) {
 	s := newShop(t)
@@ -228,10 +228,10 @@ func TestFoundAttemptDropsItsForm(t *testing.T) {
 	}
 	s.sim.ClearFaults()
 	s.pass(2 * time.Minute)
-	s.attend()
+	s.runWorkers()
 	for _, word := range s.redisHolds() {
 		if word != "Lovelace" { // it is in the payment's metadata
-			t.Errorf("Redis holds %s", word)
+			t.Errorf("Redis has %s", word)
 		}
 	}
 	if ids := s.order().Payment; ids == nil {

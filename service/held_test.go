@@ -11,16 +11,16 @@ import (
 	"kasse/service/payment"
 )
 
-// heldViews is one payment, and what is reported of its changes.
+// heldViews is a store with one payment, and with the hints of its changes.
 type heldViews struct {
 	Store
 	mu           sync.Mutex // guards what follows, and the answers of the page
 	version      int64
 	err          error
 	reads        int
-	hint         func() // nil: none is wanted
+	hint         func() // called after a change; nil: not registered
 	subscription int64
-	unsure       bool
+	unsure       bool // hints may be lost
 }
 
 func (v *heldViews) LoadView(context.Context, payment.ID) (payment.StoredView, error) {
@@ -41,32 +41,32 @@ func (v *heldViews) Hints() (subscription int64, sure bool) {
 	return v.subscription, !v.unsure
 }
 
-// set changes what the views are.
+// set runs a change of the views under their lock.
 func (v *heldViews) set(change func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	change()
 }
 
-// count is the number of reads so far.
+// count returns the number of reads so far.
 func (v *heldViews) count() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.reads
 }
 
-// heldPage is a page that waits for that payment.
+// heldPage is a page that waits for changes of the payment.
 type heldPage struct {
 	t       *testing.T
 	views   *heldViews
 	service *Service
-	answers []int64
+	answers []int64 // versions
 	err     error
 }
 
 var holder = Caller{Order: "o"} // an order token that reads
 
-// testHeld runs a test on a page that has been answered once, at virtual time.
+// testHeld runs a test in virtual time, on a page that has been answered once.
 func testHeld(t *testing.T, test func(t *testing.T, p *heldPage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,13 +74,13 @@ func testHeld(t *testing.T, test func(t *testing.T, p *heldPage)) {
 		p := &heldPage{t: t, views: views, service: New(views, nil, Options{})}
 		p.wait(1)
 		p.change(2)
-		p.expect("the first change", 2, 2) // one read as it began, one at the hint
+		p.expect("the first change", 2, 2) // one read at the beginning, and one after the hint
 		test(t, p)
 		synctest.Wait()
 	})
 }
 
-// wait holds a request of one who knows the version.
+// wait sends a request that waits for another version.
 func (p *heldPage) wait(version int64) *HeldStatus {
 	h := p.service.HoldStatus(p.t.Context(), holder, "pi_1", version, WaitOptions{For: 25 * time.Second})
 	h.Begin(func(stored payment.StoredView, err error, _ func(func())) {
@@ -89,7 +89,7 @@ func (p *heldPage) wait(version int64) *HeldStatus {
 	return h
 }
 
-// change stores a version, and hints at it.
+// change stores a version, and sends its hint.
 func (p *heldPage) change(version int64) {
 	var hint func()
 	p.views.set(func() { p.views.version, hint = version, p.views.hint })
@@ -99,7 +99,7 @@ func (p *heldPage) change(version int64) {
 	synctest.Wait()
 }
 
-// expect fails unless the last answer has the version, after so many reads.
+// expect fails the test unless the last answer has the version, and so many reads were made.
 func (p *heldPage) expect(when string, version int64, reads int) {
 	p.t.Helper()
 	synctest.Wait()
@@ -110,14 +110,15 @@ func (p *heldPage) expect(when string, version int64, reads int) {
 	}
 }
 
+// expectKnown fails the test unless the latest version is known for the caller without a read, or not, as wanted.
 func (p *heldPage) expectKnown(when string, caller Caller, want bool) {
 	p.t.Helper()
 	if version, known := p.service.HeldVersion(caller, "pi_1"); known != want || (known && version != p.views.version) {
-		p.t.Errorf("%s: version %d is known: %t", when, version, known)
+		p.t.Errorf("%s: version %d is known %t, want %t", when, version, known, want)
 	}
 }
 
-// TestNextRequestIsHeldWithoutARead: one read for each change, with any state of the cache below.
+// TestNextRequestIsHeldWithoutARead: each change causes one read, although the page sends a new request after it.
 func TestNextRequestIsHeldWithoutARead(t *testing.T) {
 	testHeld(t, func(_ *testing.T, p *heldPage) {
 		for version := int64(3); version < 10; version++ {
@@ -129,7 +130,8 @@ func TestNextRequestIsHeldWithoutARead(t *testing.T) {
 	})
 }
 
-// TestLatestIsKnownForAMoment: as long as no change can have come meanwhile, and to who may see it.
+// TestLatestIsKnownForAMoment: the latest version is known without a read while no change can have happened, and only
+// to callers that may see the payment.
 func TestLatestIsKnownForAMoment(t *testing.T) {
 	for name, test := range map[string]struct {
 		meanwhile func(p *heldPage)
@@ -142,7 +144,7 @@ func TestLatestIsKnownForAMoment(t *testing.T) {
 		"a service key":          {func(*heldPage) {}, Caller{Key: "shop"}, true},
 		"a change":               {func(p *heldPage) { p.change(3) }, holder, false},
 		"the subscription ended": {func(p *heldPage) { p.views.set(func() { p.views.subscription++ }) }, holder, false},
-		"Redis is silent":        {func(p *heldPage) { p.views.set(func() { p.views.unsure = true }) }, holder, false},
+		"hints may be lost":      {func(p *heldPage) { p.views.set(func() { p.views.unsure = true }) }, holder, false},
 		"later":                  {func(*heldPage) { time.Sleep(latestFor + time.Millisecond) }, holder, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,45 +156,46 @@ func TestLatestIsKnownForAMoment(t *testing.T) {
 	}
 }
 
-// TestChangeWhileJoining: one who waits for a version that has passed is answered at once.
+// TestChangeWhileJoining: a request with an older version is answered at once.
 func TestChangeWhileJoining(t *testing.T) {
 	testHeld(t, func(_ *testing.T, p *heldPage) {
 		p.wait(1)
-		p.expect("one that knows an old version", 2, 3)
-		p.views.set(func() { p.views.unsure, p.views.version = true, 3 }) // the hint has not come yet
+		p.expect("a request with an older version", 2, 3)
+		p.views.set(func() { p.views.unsure, p.views.version = true, 3 }) // the hint has not arrived yet
 		p.wait(2)
 		p.expect("a change without a hint", 3, 4)
 	})
 }
 
-// TestLostHintIsMadeUpFor: a payment is read again once hints may have been lost, and not before.
-func TestLostHintIsMadeUpFor(t *testing.T) {
+// TestReadAfterLostHints: a payment is read again once hints may have been lost, and not before.
+func TestReadAfterLostHints(t *testing.T) {
 	testHeld(t, func(_ *testing.T, p *heldPage) {
 		p.wait(2)
 		time.Sleep(24 * time.Second)
 		p.expect("nothing was lost", 2, 2)
 		p.views.set(func() { p.views.version = 3 })
 		time.Sleep(2 * time.Second)
-		p.expect("the time is over", 2, 2)
+		p.expect("the end of the wait", 2, 2)
 		p.wait(3)
 		reads := p.views.count()
-		p.views.set(func() { p.views.version, p.views.subscription = 4, 1 }) // the hint was lost with the earlier one
+		// The hint was lost with the former subscription.
+		p.views.set(func() { p.views.version, p.views.subscription = 4, 1 })
 		time.Sleep(waitReread + waitReread/2 + 2*time.Second)
 		p.expect("another subscription", 4, reads+1)
 		p.wait(4)
 		reads = p.views.count()
 		p.views.set(func() { p.views.version, p.views.unsure = 5, true })
 		time.Sleep(waitReread + waitReread/2 + 2*time.Second)
-		p.expect("Redis is silent", 5, reads+1)
-		p.views.set(func() { p.views.err = errors.New("away") })
+		p.expect("hints may be lost", 5, reads+1)
+		p.views.set(func() { p.views.err = errors.New("unreachable") })
 		p.wait(5)
 		if synctest.Wait(); p.err == nil {
-			p.t.Error("an error was not answered")
+			p.t.Error("the request did not end with the error of its read")
 		}
 	})
 }
 
-// TestHeldEndsAtItsTime: not before, and all at their own.
+// TestHeldEndsAtItsTime: each held request ends at its own time, and not before.
 func TestHeldEndsAtItsTime(t *testing.T) {
 	testHeld(t, func(t *testing.T, p *heldPage) {
 		t.Helper()
@@ -210,7 +213,7 @@ func TestHeldEndsAtItsTime(t *testing.T) {
 			})
 		}
 		p.wait(2).Release()
-		p.expect("one that is released", 2, p.views.count())
+		p.expect("a released request", 2, p.views.count())
 		for range 6 {
 			<-ended
 		}

@@ -9,7 +9,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// forms returns the bodies of the creates that Stripe got, with their idempotency keys.
+// forms returns the bodies of the creates that Stripe received, and their idempotency keys.
 func (s *shop) forms() (bodies, keys []string) {
 	for _, r := range s.sim.Requests() {
 		if r.Endpoint == makesPayment {
@@ -19,7 +19,7 @@ func (s *shop) forms() (bodies, keys []string) {
 	return bodies, keys
 }
 
-// failsAtStripe makes a create fail with 500, before or after Stripe has made the payment. The SDK's retry
+// failsAtStripe makes a create fail with 500, before or after Stripe has created the payment. The SDK's retry
 // gets the stored 500.
 func (s *shop) failsAtStripe(after bool) {
 	s.t.Helper()
@@ -27,7 +27,7 @@ func (s *shop) failsAtStripe(after bool) {
 	s.refuses(s.key(4200), payment.CodeStripeError)
 }
 
-// unanswered drops the response of a create, before or after Stripe has made the payment.
+// unanswered drops the request or the response of a create: before or after Stripe has created the payment.
 func (s *shop) unanswered(after bool) {
 	s.t.Helper()
 	s.noAnswer(makesPayment, after)
@@ -35,8 +35,9 @@ func (s *shop) unanswered(after bool) {
 	s.sim.ClearFaults()
 }
 
+// idempotencyStories repeat a create whose result is not known.
 var idempotencyStories = map[string]func(*shop){
-	"no answer: the same form again, at whatever price": func(s *shop) {
+	"no answer: the same form again, also for another price": func(s *shop) {
 		s.unanswered(true)
 		opened, v := s.creates(s.token(2, 5000))
 		if v.Attempt != 1 || v.Amount != 5000 || len(s.payable()) != 1 {
@@ -50,14 +51,14 @@ var idempotencyStories = map[string]func(*shop){
 			}
 		}
 	},
-	"refused for now: sent again": func(s *shop) {
+	"rate limited: sent again": func(s *shop) {
 		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
 		s.refuses(s.key(4200), payment.CodeStripeRateLimited)
 		if _, v := s.creates(s.key(4200)); v.Attempt != 1 {
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"refused by Stripe, and no caller asks for that any more: the next attempt at once": func(s *shop) {
+	"rate limited, and then other terms: the next attempt at once": func(s *shop) {
 		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
 		s.refuses(s.token(1, 10), payment.CodeStripeRateLimited)
 		if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
@@ -65,7 +66,7 @@ var idempotencyStories = map[string]func(*shop){
 		}
 		s.refuses(s.key(10), payment.CodeOrderConflict)
 	},
-	"a failure that is replayed, and the payment was made: found in the list": func(s *shop) {
+	"a replayed failure, and the payment exists: found in the list": func(s *shop) {
 		s.failsAtStripe(true)
 		made := s.payable()
 		opened, v := s.creates(s.key(4200))
@@ -73,7 +74,7 @@ var idempotencyStories = map[string]func(*shop){
 			s.t.Fatalf("%v %+v", made, v)
 		}
 	},
-	"a failure that is replayed, and nothing was made: the next attempt, a minute later": func(s *shop) {
+	"a replayed failure without a payment: the next attempt, a minute later": func(s *shop) {
 		s.failsAtStripe(false)
 		if e := s.refuses(s.key(4200), payment.CodeStripeUnavailable); e.RetryAfter != time.Minute {
 			s.t.Fatal(e.RetryAfter)
@@ -84,7 +85,7 @@ var idempotencyStories = map[string]func(*shop){
 			s.t.Fatalf("%v %+v", payable, v)
 		}
 	},
-	"unknown for a day, and made: found in the list": func(s *shop) {
+	"unknown for a day, and the payment exists: found in the list": func(s *shop) {
 		s.unanswered(true)
 		made := s.payable()
 		s.pass(25 * time.Hour)
@@ -93,38 +94,38 @@ var idempotencyStories = map[string]func(*shop){
 			s.t.Fatalf("%v %+v", made, v)
 		}
 	},
-	"unknown for a day, and never made: the next attempt": func(s *shop) {
+	"unknown for a day, without a payment: the next attempt": func(s *shop) {
 		s.unanswered(false)
 		s.pass(25 * time.Hour)
 		if _, v := s.creates(s.key(4200)); v.Attempt != 2 || len(s.payable()) != 1 {
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"the lease is lost while Stripe is asked: the one that took over answers": func(s *shop) {
+	"the lease is lost during the call to Stripe: the new holder's payment": func(s *shop) {
 		other := s.replica(s.store, s.gateway())
-		var took service.Opened
+		var taken service.Opened
 		s.faultyStripe.beforeOpen = func() {
 			s.pass(time.Minute)
 			var err error
-			if took, err = other.Create(s.t.Context(), s.token(2, 5000)); err != nil {
+			if taken, err = other.Create(s.t.Context(), s.token(2, 5000)); err != nil {
 				s.t.Error(err)
 			}
 		}
 		opened, v := s.creates(s.token(1, 4200))
-		if opened.ID != took.ID || opened.New || v.Amount != 5000 || len(s.payable()) != 1 {
-			s.t.Fatalf("%s after %s: %+v", opened.ID, took.ID, v)
+		if opened.ID != taken.ID || opened.New || v.Amount != 5000 || len(s.payable()) != 1 {
+			s.t.Fatalf("%s after %s: %+v", opened.ID, taken.ID, v)
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
 	},
-	"the lease is lost, and the order is closed meanwhile: nothing is handed out": func(s *shop) {
+	"the lease is lost, and the order is closed meanwhile: order_closed": func(s *shop) {
 		other := s.replica(s.store, s.gateway())
 		s.faultyStripe.beforeOpen = func() {
 			s.pass(time.Minute)
-			took, err := other.Create(s.t.Context(), s.token(1, 4200))
+			taken, err := other.Create(s.t.Context(), s.token(1, 4200))
 			if err != nil {
 				s.t.Error(err)
 			}
-			if _, err := other.Cancel(s.t.Context(), took.ID, ""); err != nil {
+			if _, err := other.Cancel(s.t.Context(), taken.ID, ""); err != nil {
 				s.t.Error(err)
 			}
 		}
@@ -133,7 +134,7 @@ var idempotencyStories = map[string]func(*shop){
 			s.t.Fatal(payable)
 		}
 	},
-	"minted while Stripe is asked: today's price": func(s *shop) {
+	"a token is minted during the call to Stripe: its price": func(s *shop) {
 		s.faultyStripe.beforeOpen = func() {
 			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(5000)); err != nil {
 				s.t.Error(err)

@@ -7,7 +7,7 @@ import (
 	"kasse/service/payment"
 )
 
-// found returns the orders of the index as a set, of one customer or of all.
+// found returns the orders in the index, sorted by id: those of a customer, or all.
 func (s *shop) found(customer payment.CustomerID) (ids []payment.OrderID) {
 	s.t.Helper()
 	orders, next, err := s.svc.Orders(s.t.Context(), payment.OrderQuery{Customer: customer, Limit: 100})
@@ -25,17 +25,17 @@ func (s *shop) found(customer payment.CustomerID) (ids []payment.OrderID) {
 func (s *shop) finds(when string, own ...payment.OrderID) {
 	s.t.Helper()
 	if got := s.found(s.customer); !slices.Equal(got, own) {
-		s.t.Errorf("%s: the customer's are %v, want %v", when, got, own)
+		s.t.Errorf("%s: the customer's orders are %v, want %v", when, got, own)
 	}
 	all := append(slices.Clone(own), "guest-1")
 	slices.Sort(all)
 	if got := s.found(""); !slices.Equal(got, all) {
-		s.t.Errorf("%s: all are %v, want %v", when, got, all)
+		s.t.Errorf("%s: all orders are %v, want %v", when, got, all)
 	}
 }
 
-// TestIndexComesBack: an order that Redis has lost is in the index again, for each way to restore it.
-func TestIndexComesBack(t *testing.T) {
+// TestIndexIsRestored: an order that Redis has lost is in the index again after each way of restoring it.
+func TestIndexIsRestored(t *testing.T) {
 	s := newShop(t)
 	s.creates(order("order-1", s.customer, 4200))
 	s.creates(order("guest-1", "", 4200))
@@ -56,7 +56,7 @@ func TestIndexComesBack(t *testing.T) {
 	if got := s.found(s.customer); !slices.Equal(got, []payment.OrderID{"order-2"}) {
 		t.Errorf("restored: got %v", got)
 	}
-	s.creates(order("order-1", s.customer, 4200)) // its attempt is forgotten, and adopted
+	s.creates(order("order-1", s.customer, 4200)) // Stripe's payment is adopted as its attempt
 	s.creates(order("guest-1", "", 4200))
 	s.finds("adopted", "order-1", "order-2")
 }
@@ -75,9 +75,9 @@ func TestIndexedOrderMovesToItsCustomer(t *testing.T) {
 	}
 }
 
-// TestRebuildIndexesWhatIsThere: orders saved without the index are in it after a rebuild, and removed by
-// their next change without it.
-func TestRebuildIndexesWhatIsThere(t *testing.T) {
+// TestRebuildIndexesStoredOrders: orders that were saved without the index are in it after a rebuild. Without the
+// index, their next change removes them.
+func TestRebuildIndexesStoredOrders(t *testing.T) {
 	s := newShop(t)
 	s.svc.OrderIndex = false
 	s.creates(order("order-1", s.customer, 4200))

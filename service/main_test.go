@@ -13,7 +13,7 @@ import (
 // each time.
 const modelSeed = "20261123"
 
-// TestMain fixes the seed, so that CI tests the change and not the luck. `make model` tries new seeds.
+// TestMain fixes the seed, so that a failure in CI comes from the change. `make model` tries new seeds.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	defaults := map[string]string{"rapid.seed": modelSeed, "rapid.checks": strconv.Itoa(rounds.Of(30, 100, 100))}

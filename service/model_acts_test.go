@@ -29,14 +29,14 @@ func (m *model) terms() payment.Terms {
 	case 3:
 		t.CaptureMethod = payment.CaptureManual
 	case 4:
-		t.Amount = int64(1 + len(m.prices)) // too small for Stripe
+		t.Amount = int64(1 + len(m.prices)) // less than Stripe's minimum
 	case 5, 6:
 		t.Amount = int64(9000 - 10*len(m.prices))
 	}
 	return t
 }
 
-// presentToken creates with a token, a new one or one that the backend has signed before.
+// presentToken creates with a token: a new one, or one that the backend has signed before.
 func (m *model) presentToken(*rapid.T) {
 	if len(m.tokens) == 0 || rapid.Bool().Draw(m.T, "new token") {
 		rev := m.now().UnixMilli() + 1000*rapid.Int64Range(-3, 3).Draw(m.T, "rev")
@@ -45,8 +45,8 @@ func (m *model) presentToken(*rapid.T) {
 	r := rapid.SampledFrom(m.tokens).Draw(m.T, "token")
 	at := m.set(r.Terms, r.Rev, r.Rev)
 	m.create(fmt.Sprintf("token %d of %d", r.Rev-noon.UnixMilli(), r.Terms.Amount), r, func(err error) {
-		onItsWay := code(err) == payment.CodePaymentInProgress && m.order().Closed == ""
-		m.prices[at].accepted = err == nil || onItsWay
+		inProgress := code(err) == payment.CodePaymentInProgress && m.order().Closed == ""
+		m.prices[at].accepted = err == nil || inProgress
 	})
 }
 
@@ -72,7 +72,7 @@ func (m *model) create(name string, r payment.CreateRequest, then func(error)) {
 			payment.CodePaymentInProgress, payment.CodeIdempotencyInProgress,
 			payment.CodeAmountOutOfRange, payment.CodeAttemptsExhausted)
 		if err == nil {
-			m.handOut(opened, floor)
+			m.checkReturned(opened, floor)
 		}
 		then(err)
 	})
@@ -96,7 +96,7 @@ func (m *model) mint(*rapid.T) {
 }
 
 func (m *model) changeAmount(*rapid.T) {
-	id := m.anyHanded()
+	id := m.anyReturned()
 	stored, err := m.store.LoadView(context.Background(), id)
 	if err != nil {
 		m.Fatal(err)
@@ -113,12 +113,12 @@ func (m *model) changeAmount(*rapid.T) {
 			payment.CodeAmountOutOfRange,
 		)
 		m.prices[at].accepted = err == nil && m.order().Winner == "" &&
-			m.order().Closed == "" // otherwise it may have come too late
+			m.order().Closed == "" // otherwise it may have been too late
 	})
 }
 
 func (m *model) cancel(*rapid.T) {
-	id := m.anyHanded()
+	id := m.anyReturned()
 	var err error
 	m.start("cancel of "+string(id), func(svc *service.Service) {
 		_, err = svc.Cancel(context.Background(), id, "")
@@ -128,44 +128,44 @@ func (m *model) cancel(*rapid.T) {
 	})
 }
 
-// customerActs: customers keep the secrets of all payments that were handed out.
+// customerActs draws an action of a customer, who keeps the secrets of all returned payments.
 func (m *model) customerActs(*rapid.T) {
-	id := m.anyHanded()
+	id := m.anyReturned()
 	what := rapid.SampledFrom([]string{
 		"pm_card_chargeDeclined", "pm_card_chargeDeclined", "pm_card_authenticationRequired", "pm_sepaDebit",
-		"pm_card_visa",
-		"agrees", "fails to agree", "bank pays", "bank refuses", "Stripe cancels",
+		"pm_card_visa", "agrees", "fails to agree", "bank pays", "bank refuses", "Stripe cancels",
 	}).Draw(m.T, "what")
 	m.Logf("%s: %s", id, what)
 	m.customerDoes(id, what)
 }
 
-func (m *model) anyHanded() payment.ID {
-	if len(m.handed) == 0 {
-		m.Skip("nothing was handed out yet")
+// anyReturned draws one of the returned payments.
+func (m *model) anyReturned() payment.ID {
+	if len(m.returned) == 0 {
+		m.Skip("no payment was returned yet")
 	}
-	return rapid.SampledFrom(m.handed).Draw(m.T, "payment")
+	return rapid.SampledFrom(m.returned).Draw(m.T, "payment")
 }
 
-// deliver delivers an event, in any order, perhaps again later, or drops it.
+// deliver delivers one of the pending events, or drops it. A delivered event may stay pending.
 func (m *model) deliver(*rapid.T) {
-	m.flying = append(m.flying, m.newEvents()...)
-	if len(m.flying) == 0 {
-		m.Skip("no event is on its way")
+	m.pending = append(m.pending, m.newEvents()...)
+	if len(m.pending) == 0 {
+		m.Skip("no event is pending")
 	}
-	at := rapid.IntRange(0, len(m.flying)-1).Draw(m.T, "event")
-	event := m.flying[at]
+	at := rapid.IntRange(0, len(m.pending)-1).Draw(m.T, "event")
+	event := m.pending[at]
 	again := rapid.IntRange(0, 9).Draw(m.T, "again")
 	if again > 1 {
-		m.flying = slices.Delete(m.flying, at, at+1)
+		m.pending = slices.Delete(m.pending, at, at+1)
 	}
 	if again == 9 {
 		return
 	}
-	m.bring(event)
+	m.deliverEvent(event)
 }
 
-func (m *model) bring(event []byte) {
+func (m *model) deliverEvent(event []byte) {
 	signature := signed(event, m.now())
 	var err error
 	m.start("webhook", func(svc *service.Service) {
@@ -173,19 +173,19 @@ func (m *model) bring(event []byte) {
 	}, func() {
 		m.expect(err)
 		if err != nil {
-			m.flying = append(m.flying, event) // Stripe delivers it again
+			m.pending = append(m.pending, event) // Stripe delivers it again
 		}
 	})
 }
 
-// work runs the read worker for one due payment.
+// work reads one due payment, as the worker does.
 func (m *model) work(*rapid.T) {
 	ids, err := m.store.ClaimReads(context.Background(), 1, time.Second)
 	if err != nil {
 		m.Fatal(err)
 	}
 	if len(ids) == 0 {
-		m.Skip("nothing is due")
+		m.Skip("no read is due")
 	}
 	m.read(ids[0])
 }
@@ -198,6 +198,7 @@ func (m *model) read(id payment.ID) {
 	)
 }
 
+// letTimePass moves the clocks.
 func (m *model) letTimePass(*rapid.T) {
 	d := rapid.SampledFrom([]time.Duration{
 		300 * time.Millisecond, time.Second, 3 * time.Second, 15 * time.Second, time.Minute, 10 * time.Minute,
@@ -210,13 +211,14 @@ func (m *model) letTimePass(*rapid.T) {
 	m.pass(d)
 }
 
-// endTheDay ends the running requests, since no request lasts as long as Stripe keeps its key.
+// endTheDay ends the running requests: none lasts as long as Stripe keeps its idempotency key.
 func (m *model) endTheDay() {
 	for len(m.processes) > 0 {
 		m.kill(m.processes[0])
 	}
 }
 
+// fault makes the next calls of an endpoint of Stripe fail.
 func (m *model) fault(*rapid.T) {
 	f := stripesim.Fault{
 		Endpoint: rapid.SampledFrom(

@@ -26,7 +26,7 @@ func (t truth) payable() bool {
 		t.Status == payment.RequiresAction
 }
 
-// noRepeats turns off the SDK's retries, which take a second; the model retries.
+// noRepeats turns off the SDK's retries, which take a second. The model retries instead.
 type noRepeats struct{}
 
 // RoundTrip makes the call.
@@ -38,11 +38,11 @@ func (noRepeats) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// frozenEnv is a serviceEnv whose clocks stand still until they are moved.
+// frozenEnv is a serviceEnv whose clocks move only with pass.
 type frozenEnv struct {
 	*serviceEnv
 	millis    atomic.Int64 // the time; the simulator's goroutines read it
-	seen      int          // Stripe's events so far
+	seen      int          // how many of Stripe's events newEvents has returned
 	customers []payment.CustomerID
 }
 
@@ -59,7 +59,7 @@ func (w *frozenEnv) now() time.Time { return time.UnixMilli(w.millis.Load()) }
 
 var noon = time.Date(2024, 6, 20, 12, 0, 0, 0, time.UTC)
 
-// begin removes all state.
+// begin removes all state, and starts again at noon.
 func (w *frozenEnv) begin() {
 	w.t.Helper()
 	w.sim.Reset()
@@ -73,6 +73,7 @@ func (w *frozenEnv) begin() {
 	w.customers = []payment.CustomerID{"", w.customer(), w.customer()}
 }
 
+// pass moves all clocks.
 func (w *frozenEnv) pass(d time.Duration) {
 	w.millis.Add(d.Milliseconds())
 	w.redis.SetTime(w.now())
@@ -102,7 +103,7 @@ func (w *frozenEnv) truths() []truth {
 	return all
 }
 
-// customerDoes is an action of a customer with a payment's secret; Stripe may refuse it.
+// customerDoes performs an action with a payment at Stripe, which may refuse it.
 func (w *frozenEnv) customerDoes(id payment.ID, what string) {
 	path := "/v1/payment_intents/" + string(id)
 	switch what {

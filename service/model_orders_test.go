@@ -16,16 +16,16 @@ import (
 
 const (
 	modelFailures = 1  // failed attempts after which the order is closed
-	mostAtOnce    = 4  // concurrent processes of the order
-	longWay       = 80 // calls; a process that has made more waits for another, suspended one
+	maxProcesses  = 4  // concurrent processes of the order
+	maxCalls      = 80 // of a process; one that has made more waits for a suspended process
 )
 
 // TestOrdersModel interleaves the actions of backends, customers, Stripe and the worker on one order, between
 // any two calls to Redis and Stripe. There are crashes, lost responses, faults, and late, repeated and
-// dropped events. It checks every returned payment and the order's end.
+// dropped events. It checks every returned payment, and the order in the end.
 //
 // A failing run prints its seed. `go test ./service -run TestOrdersModel -rapid.seed=N` replays it, and
-// -rapid.checks=N makes more runs than a hundred.
+// -rapid.checks=N makes N runs instead of a hundred.
 func TestOrdersModel(t *testing.T) {
 	w := newFrozenEnv(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -47,8 +47,8 @@ func TestOrdersModel(t *testing.T) {
 			"webhook":      m.deliver,
 			"webhook too":  m.deliver,
 			"worker":       m.work,
-			"go on":        m.goOn,
-			"go on too":    m.goOn,
+			"go on":        m.resume,
+			"go on too":    m.resume,
 			"clock":        m.letTimePass,
 			"fault":        m.fault,
 		})
@@ -61,16 +61,16 @@ type model struct {
 	*rapid.T
 	*frozenEnv
 	processes []*process
-	then      map[*process]func() // checks the result of a process
+	then      map[*process]func() // checks the result of a process when it has ended
 	tokens    []payment.CreateRequest
 	prices    []price
-	handed    []payment.ID
-	flying    [][]byte // pending events
+	returned  []payment.ID
+	pending   [][]byte // pending events
 	died      bool     // a process has died or lost a response
 }
 
-// price is an amount set by a backend. Its rev lies between two bounds. Once it is applied, no older price
-// may be shown.
+// price is an amount set by a backend. Its rev is between two bounds. Once it is accepted, no older price may be
+// returned.
 type price struct {
 	terms    payment.Terms
 	lo, hi   int64 // Unix milliseconds
@@ -79,13 +79,13 @@ type price struct {
 
 const always = int64(1) << 60
 
-// set records a price that is about to be sent.
+// set records a price that is about to be sent, and returns its index.
 func (m *model) set(terms payment.Terms, lo, hi int64) (at int) {
 	m.prices = append(m.prices, price{terms: terms, lo: lo, hi: hi})
 	return len(m.prices) - 1
 }
 
-// floor is the rev of the newest applied price.
+// floor returns the rev of the newest accepted price.
 func (m *model) floor() int64 {
 	floor := int64(0)
 	for _, p := range m.prices {
@@ -98,8 +98,8 @@ func (m *model) floor() int64 {
 
 // start starts a process and checks its result when it has ended.
 func (m *model) start(name string, work func(*service.Service), then func()) {
-	if len(m.processes) >= mostAtOnce {
-		m.Skip("enough are at work")
+	if len(m.processes) >= maxProcesses {
+		m.Skip("enough processes are running")
 	}
 	p := begin(name, m.serviceEnv, work)
 	m.then[p] = then
@@ -108,26 +108,26 @@ func (m *model) start(name string, work func(*service.Service), then func()) {
 	m.drive(p)
 }
 
-// drive executes some calls of a process.
+// drive executes some calls of a process, the last of which may fail.
 func (m *model) drive(p *process) {
-	m.settled(p)
-	calls, last := longWay, goes
+	m.collect(p)
+	calls, last := maxCalls, succeeds
 	switch rapid.SampledFrom([]string{"through", "through", "part", "part", "part", "loses", "dies"}).Draw(m.T, "how") {
 	case "part":
 		calls = rapid.IntRange(1, 14).Draw(m.T, "calls")
 	case "loses":
 		calls = rapid.IntRange(0, 14).Draw(m.T, "calls")
-		last = rapid.SampledFrom([]fate{lostBefore, lostAfter}).Draw(m.T, "lost")
+		last = rapid.SampledFrom([]outcome{lostBefore, lostAfter}).Draw(m.T, "lost")
 	case "dies":
 		calls = rapid.IntRange(0, 14).Draw(m.T, "calls")
-		last = rapid.SampledFrom([]fate{diesBefore, diesAfter}).Draw(m.T, "dies")
+		last = rapid.SampledFrom([]outcome{diesBefore, diesAfter}).Draw(m.T, "dies")
 	}
 	m.steps(p, calls)
-	if last != goes && !p.ended {
-		m.Logf("  %s: %s meets fate %d", p.name, p.call, last)
+	if last != succeeds && !p.ended {
+		m.Logf("  %s: %s has the outcome %d", p.name, p.call, last)
 		m.died = true
 		p.step(last)
-		m.steps(p, longWay)
+		m.steps(p, maxCalls)
 	}
 }
 
@@ -139,14 +139,14 @@ func (m *model) steps(p *process, calls int) {
 			break
 		}
 		made = append(made, p.call)
-		p.step(goes)
+		p.step(succeeds)
 	}
 	m.Logf("  %s: %s", p.name, strings.Join(slices.Compact(made), " "))
-	m.settled(p)
+	m.collect(p)
 }
 
-// settled takes the result of a process.
-func (m *model) settled(p *process) {
+// collect checks the result of a process if it has ended.
+func (m *model) collect(p *process) {
 	if at := slices.Index(m.processes, p); p.ended && at >= 0 {
 		m.processes = slices.Delete(m.processes, at, at+1)
 		m.then[p]()
@@ -156,9 +156,10 @@ func (m *model) settled(p *process) {
 	}
 }
 
-func (m *model) goOn(*rapid.T) {
+// resume executes some calls of a suspended process.
+func (m *model) resume(*rapid.T) {
 	if len(m.processes) == 0 {
-		m.Skip("no process is at work")
+		m.Skip("no process is running")
 	}
 	m.drive(rapid.SampledFrom(m.processes).Draw(m.T, "process"))
 }
@@ -167,7 +168,7 @@ func (m *model) goOn(*rapid.T) {
 func (m *model) kill(p *process) {
 	m.died = true
 	p.kill()
-	m.settled(p)
+	m.collect(p)
 }
 
 // end stops the running requests.
@@ -177,7 +178,7 @@ func (m *model) end() {
 	}
 }
 
-// order is the stored order.
+// order returns the stored order.
 func (m *model) order() payment.Order {
 	o, _, err := m.store.LoadOrder(context.Background(), payment.Ref{Order: "order-1"})
 	if err != nil {
@@ -197,6 +198,7 @@ func (m *model) expect(err error, codes ...payment.Code) {
 	case err == nil, errors.Is(err, errDead):
 	case errors.As(err, &e) && slices.Contains(append(again, codes...), e.Code):
 	default:
-		m.Fatalf("%v, which is none of %s", err, strings.Join(strings.Fields(fmt.Sprint(codes)), ", "))
+		m.Fatalf("got %v, want a retryable error or one of %s", err,
+			strings.Join(strings.Fields(fmt.Sprint(codes)), ", "))
 	}
 }

@@ -16,7 +16,7 @@ func (s *shop) sends(id, kind string, set map[string]any) {
 	}
 }
 
-// dueReads returns the payments whose read is due shortly.
+// dueReads returns the payments whose read is due within five seconds.
 func (s *shop) dueReads() []payment.ID {
 	s.t.Helper()
 	s.pass(5 * time.Second)
@@ -27,8 +27,9 @@ func (s *shop) dueReads() []payment.ID {
 	return ids
 }
 
+// undecodableEventsCases send an event that cannot be decoded.
 var undecodableEventsCases = map[string]func(*shop, payment.ID){
-	"a status of tomorrow": func(s *shop, id payment.ID) {
+	"an unknown status": func(s *shop, id payment.ID) {
 		s.becomes(id, payment.Succeeded)
 		s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
 		s.receives("payment_intent.brand_new", "quarantined")
@@ -39,7 +40,7 @@ var undecodableEventsCases = map[string]func(*shop, payment.ID){
 		s.reads(id)
 		s.shows(id, payment.Paid, 1000)
 		if ids := s.dueReads(); len(ids) != 0 {
-			s.t.Fatalf("read, and due again: %v", ids)
+			s.t.Fatalf("reads of %v are due after the read", ids)
 		}
 	},
 	"a refund whose amount is text": func(s *shop, id payment.ID) {
@@ -53,10 +54,10 @@ var undecodableEventsCases = map[string]func(*shop, payment.ID){
 		s.receives("refund.brand_new", "quarantined")
 		s.shows(id, payment.Paid, 1000)
 		s.pass(5 * time.Second)
-		s.attend()
+		s.runWorkers()
 		s.shows(id, payment.PartiallyRefunded, 1000)
 		if ids := s.dueReads(); len(ids) != 0 {
-			s.t.Fatalf("read, and due again: %v", ids)
+			s.t.Fatalf("reads of %v are due after the read", ids)
 		}
 	},
 	"found by the catch-up": func(s *shop, id payment.ID) {
@@ -72,7 +73,7 @@ var undecodableEventsCases = map[string]func(*shop, payment.ID){
 		s.loseRedis()
 		s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
 		s.receives("payment_intent.brand_new", "quarantined")
-		s.attend()
+		s.runWorkers()
 		s.shows(id, payment.Paid, 1000)
 	},
 	"a refund of a payment of which only the pointer is left": func(s *shop, id payment.ID) {
@@ -88,7 +89,7 @@ var undecodableEventsCases = map[string]func(*shop, payment.ID){
 			}
 		}
 		if ids := s.dueReads(); len(ids) != 0 {
-			s.t.Fatalf("due before the event: %v", ids)
+			s.t.Fatalf("reads of %v are due before the event", ids)
 		}
 		s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
 		s.receives("refund.brand_new", "quarantined")
@@ -110,7 +111,7 @@ var undecodableEventsCases = map[string]func(*shop, payment.ID){
 	},
 }
 
-// TestUndecodableEvents: an event that cannot be decoded and names a payment of ours queues a read, once.
+// TestUndecodableEvents: an event that cannot be decoded and names a payment of ours queues one read.
 func TestUndecodableEvents(t *testing.T) {
 	for name, story := range undecodableEventsCases {
 		t.Run(name, func(t *testing.T) {

@@ -9,27 +9,27 @@ import (
 	"kasse/service/payment"
 )
 
-// fate is the fault of one call to Redis or Stripe.
-type fate int
+// outcome is what happens to one call to Redis or Stripe.
+type outcome int
 
 const (
-	goes       fate = iota
-	lostBefore      // it never arrives, and returns an error
-	lostAfter       // it is executed, and its response is lost
-	diesBefore      // the process dies before it
-	diesAfter       // the process dies after it, and before the answer
+	succeeds   outcome = iota
+	lostBefore         // it does not arrive, and returns an error
+	lostAfter          // it is executed, and its response is lost
+	diesBefore         // the process dies before it
+	diesAfter          // the process dies after it, before the response arrives
 )
 
 // process is a process of the service that stops before each of its calls to Redis and Stripe until it may
-// continue. So interleavings are drawn and replayed. Sessions are left out: they run beside a payment and
-// change nothing.
+// continue. So a test can draw and replay interleavings. Sessions are left out: they are opened in parallel with a
+// payment and change nothing.
 type process struct {
 	service.Store
 	service.Stripe
 	name  string
 	mu    sync.Mutex
 	at    chan string   // name of the call before which it stops
-	let   chan fate     // lets it continue
+	let   chan outcome  // lets it continue
 	look  chan struct{} // wakes it while it waits for another change of the order
 	done  chan struct{}
 	call  string // the pending call
@@ -41,7 +41,7 @@ type process struct {
 func begin(name string, w *serviceEnv, work func(*service.Service)) *process {
 	p := &process{
 		Store: w.store, name: name,
-		at: make(chan string), let: make(chan fate), look: make(chan struct{}), done: make(chan struct{}),
+		at: make(chan string), let: make(chan outcome), look: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.Stripe = w.gateway()
 	svc := w.replica(p, p)
@@ -69,7 +69,7 @@ func (p *process) settle() {
 }
 
 // step executes the pending call.
-func (p *process) step(f fate) {
+func (p *process) step(f outcome) {
 	p.let <- f
 	p.settle()
 }
@@ -81,8 +81,8 @@ func (p *process) kill() {
 	}
 }
 
-// stand waits to continue, and makes the call unless its fate forbids it.
-func stand[T any](p *process, name string, lost error, call func() (T, error)) (T, error) {
+// intercept waits until the process may continue, and makes the call unless it is not to be executed.
+func intercept[T any](p *process, name string, lost error, call func() (T, error)) (T, error) {
 	var none T
 	p.mu.Lock() // parallel calls are made one after the other
 	defer p.mu.Unlock()
@@ -103,7 +103,7 @@ func stand[T any](p *process, name string, lost error, call func() (T, error)) (
 		p.dead = true
 		_, _ = call()
 		return none, errDead
-	case goes:
+	case succeeds:
 	}
 	return call()
 }
@@ -113,19 +113,19 @@ var (
 	errNoStripe = &payment.Error{Code: payment.CodeStripeTimeout, Detail: "lost"}
 )
 
-// WatchOrder gives no hints except settle's.
+// WatchOrder returns the channel on which settle sends hints.
 func (p *process) WatchOrder(payment.OrderID) (<-chan struct{}, func()) { return p.look, func() {} }
 
 func (p *process) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
 ) (payment.Saved, error) {
-	return stand(
+	return intercept(
 		p, "SaveOrder", errNoStore, func() (payment.Saved, error) { return p.Store.SaveOrder(ctx, o, c, ids...) },
 	)
 }
 
 func (p *process) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error {
-	_, err := stand(p, "SavePointer", errNoStore, func() (any, error) {
+	_, err := intercept(p, "SavePointer", errNoStore, func() (any, error) {
 		return nil, p.Store.SavePointer(ctx, id, order, until)
 	})
 	return err
@@ -134,7 +134,7 @@ func (p *process) SavePointer(ctx context.Context, id payment.ID, order payment.
 func (p *process) LoadOrder(
 	ctx context.Context, ref payment.Ref, ids ...payment.ID,
 ) (o payment.Order, now time.Time, err error) {
-	_, err = stand(p, "LoadOrder", errNoStore, func() (any, error) {
+	_, err = intercept(p, "LoadOrder", errNoStore, func() (any, error) {
 		o, now, err = p.Store.LoadOrder(ctx, ref, ids...)
 		return nil, err
 	})
@@ -142,7 +142,7 @@ func (p *process) LoadOrder(
 }
 
 func (p *process) FindOrder(ctx context.Context, id payment.ID) (order payment.OrderID, found bool, err error) {
-	_, err = stand(p, "FindOrder", errNoStore, func() (any, error) {
+	_, err = intercept(p, "FindOrder", errNoStore, func() (any, error) {
 		order, found, err = p.Store.FindOrder(ctx, id)
 		return nil, err
 	})
@@ -150,28 +150,28 @@ func (p *process) FindOrder(ctx context.Context, id payment.ID) (order payment.O
 }
 
 func (p *process) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
-	return stand(
+	return intercept(
 		p, "OpenPayment", errNoStripe,
 		func() (payment.Answer, error) { return p.Stripe.OpenPayment(ctx, key, form) },
 	)
 }
 
 func (p *process) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
-	return stand(
+	return intercept(
 		p, "RetrievePayment", errNoStripe,
 		func() (payment.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) },
 	)
 }
 
 func (p *process) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
-	return stand(
+	return intercept(
 		p, "UpdateAmount", errNoStripe,
 		func() (payment.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount, rev) },
 	)
 }
 
 func (p *process) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
-	return stand(
+	return intercept(
 		p, "CancelPayment", errNoStripe,
 		func() (payment.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) },
 	)
@@ -180,7 +180,7 @@ func (p *process) CancelPayment(ctx context.Context, id payment.ID, reason strin
 func (p *process) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
-	return stand(p, "FindPayments", errNoStripe, func() ([]payment.Answer, error) {
+	return intercept(p, "FindPayments", errNoStripe, func() ([]payment.Answer, error) {
 		return p.Stripe.FindPayments(ctx, order, customer, since, until)
 	})
 }
@@ -188,7 +188,7 @@ func (p *process) FindPayments(
 func (p *process) FindCreationKey(
 	ctx context.Context, id payment.ID, created int64,
 ) (key string, known bool, err error) {
-	key, err = stand(p, "FindCreationKey", errNoStripe, func() (string, error) {
+	key, err = intercept(p, "FindCreationKey", errNoStripe, func() (string, error) {
 		var err error
 		key, known, err = p.Stripe.FindCreationKey(ctx, id, created)
 		return key, err

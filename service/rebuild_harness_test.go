@@ -30,7 +30,7 @@ func (s *shop) rebuilds() (r service.Recovery) {
 	return r
 }
 
-// rebuilder is a process that has begun a rebuild.
+// rebuilder returns the store and the service of a process that has begun a rebuild.
 func (s *shop) rebuilder(g service.Stripe) (*store.Store, *service.Service) {
 	s.t.Helper()
 	client, err := store.Connect("single", "redis://"+s.redis.Addr()+"/0")
@@ -83,24 +83,24 @@ func (s *shop) dump(orders ...payment.OrderID) map[string]any {
 func (s *shop) same(before, after map[string]any) {
 	s.t.Helper()
 	for id := range before {
-		if was, is := fmt.Sprint(before[id]), fmt.Sprint(after[id]); was != is {
-			s.t.Errorf("%s was\n%s, is\n%s", id, was, is)
+		if want, got := fmt.Sprint(before[id]), fmt.Sprint(after[id]); got != want {
+			s.t.Errorf("%s is\n%s, want\n%s", id, got, want)
 		}
 	}
 }
 
-// settled reads all payments, so that Redis agrees with Stripe.
+// settled catches up and reads all payments, so that Redis has the same state as Stripe.
 func (s *shop) settled() {
 	s.t.Helper()
 	s.catchesUp()
 	for range 5 {
-		s.attend()
+		s.runWorkers()
 	}
 }
 
-// fates are the possible states of an order when Redis is lost. Each opens its order and leaves it in that
+// orderStates are the states of an order when Redis is lost. Each function opens its order and leaves it in that
 // state.
-var fates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
+var orderStates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
 	"pending": func(s *shop, r payment.CreateRequest) { s.creates(r) },
 	"failed": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
@@ -153,7 +153,7 @@ var fates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
 		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
 			s.t.Fatal(err)
 		}
-		s.attend()
+		s.runWorkers()
 		r.Reopen = true
 		s.creates(r)
 	},

@@ -13,14 +13,13 @@ import (
 	"kasse/store"
 )
 
-// TestRebuildBringsAllBack: after a rebuild, backends see the same as before the loss, also after a second
-// rebuild.
+// TestRebuildBringsAllBack: after a rebuild, and after a second one, backends see the same as before the loss.
 func TestRebuildBringsAllBack(t *testing.T) {
 	s := newShop(t)
 	s.svc.MaxFailures = 2
-	orders := slices.Sorted(maps.Keys(fates))
+	orders := slices.Sorted(maps.Keys(orderStates))
 	for _, id := range orders {
-		fates[id](s, order(string(id), s.customer, 4200))
+		orderStates[id](s, order(string(id), s.customer, 4200))
 	}
 	for i := range 120 { // of another system on the same account
 		s.ask("POST", "/v1/payment_intents", url.Values{"amount": {fmt.Sprint(100 + i)}, "currency": {"eur"}})
@@ -52,8 +51,9 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	}
 }
 
+// rebuildStories lose Redis, or a part of it, and rebuild it.
 var rebuildStories = map[string]func(*shop){
-	"a second success stays one": func(s *shop) {
+	"a second success stays a duplicate": func(s *shop) {
 		late, current := twoPayable(s)
 		s.becomes(current, payment.Succeeded)
 		s.reads(current)
@@ -71,7 +71,7 @@ var rebuildStories = map[string]func(*shop){
 		s.loses()
 		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 	},
-	"an open order goes on with the same payment": func(s *shop) {
+	"an open order keeps its payment": func(s *shop) {
 		opened, v := s.creates(s.key(4200))
 		s.loses()
 		again, now := s.creates(s.key(4200))
@@ -87,7 +87,7 @@ var rebuildStories = map[string]func(*shop){
 		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
 			s.t.Fatal(err)
 		}
-		s.attend() // the worker cancels it at Stripe
+		s.runWorkers() // the worker cancels it at Stripe
 		s.loses()
 		s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 		r := s.key(4200)
@@ -96,7 +96,7 @@ var rebuildStories = map[string]func(*shop){
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"no create before its end, and one that died is begun again": func(s *shop) {
+	"no create succeeds before its end, and a rebuild that died is started again": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.becomes(opened.ID, payment.Succeeded)
 		s.reads(opened.ID)
@@ -105,16 +105,16 @@ var rebuildStories = map[string]func(*shop){
 		refused := func() {
 			s.t.Helper()
 			if _, err := s.svc.Create(s.t.Context(), s.key(4200)); err == nil {
-				s.t.Fatal("it was sold again")
+				s.t.Fatal("the order was sold again")
 			}
 			s.refuses(order("order-3", s.customer, 1), payment.CodeStoreUnavailable)
 			if _, err := s.store.Check(s.t.Context(), store.Identity{Service: "kasse"}); err == nil {
-				s.t.Fatal("it is taken for whole")
+				s.t.Fatal("Check accepts a Redis that is not rebuilt")
 			}
 		}
 		for step := 1; step < 12; step++ {
 			rebuilt, _ := s.rebuilder(s.faultyStripe)
-			m := &mortal{Store: rebuilt, Stripe: s.faultyStripe, left: step}
+			m := &crashing{Store: rebuilt, Stripe: s.faultyStripe, left: step}
 			dying := s.replica(m, m)
 			if err := dying.Rebuild(s.t.Context(), 720*time.Hour, &service.Recovery{}); err == nil {
 				break
@@ -129,7 +129,7 @@ var rebuildStories = map[string]func(*shop){
 			s.t.Fatalf("announced %v", announced)
 		}
 	},
-	"what is lost of a Redis that is otherwise whole": func(s *shop) {
+	"lost keys of a Redis that keeps its marks": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.becomes(opened.ID, payment.Succeeded)
 		s.reads(opened.ID)
@@ -142,19 +142,20 @@ var rebuildStories = map[string]func(*shop){
 		s.rebuilds()
 		s.same(before, s.dump("order-1"))
 	},
-	"the first success has won, also where its charge is younger": func(s *shop) {
+	"the first success wins, also if its charge is younger": func(s *shop) {
 		late, current := twoPayable(s)
 		s.becomes(late, payment.Processing)
 		s.pass(time.Second)
 		s.becomes(current, payment.Succeeded)
 		s.reads(current)
-		s.pass(time.Minute) // the bank has answered by then
+		s.pass(time.Minute) // the bank has confirmed it by then
 		s.reads(late)
 		s.loses()
 		s.hasWon(current, late)
 	},
 }
 
+// TestRebuildStories: a rebuild restores orders from Stripe.
 func TestRebuildStories(t *testing.T) {
 	for name, story := range rebuildStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })

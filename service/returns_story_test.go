@@ -43,7 +43,7 @@ func (s *shop) loseRedis() {
 }
 
 // TestReturnsBeforeThePayment: events about refunds and disputes have none of our metadata. Without a record
-// of the payment a refund is ignored. A dispute queues a read, which brings the payment, its order and its
+// of the payment a refund changes nothing. A dispute queues a read, which restores the payment, its order and its
 // refunds.
 func TestReturnsBeforeThePayment(t *testing.T) {
 	s := newShop(t)
@@ -61,18 +61,18 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 	if _, err := s.store.LoadView(t.Context(), made.ID); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatalf("restored by a refund, without a read: %v", err)
 	}
-	s.attend()
+	s.runWorkers()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
 	s.receives("charge.dispute.created", service.Applied)
-	s.attend()
+	s.runWorkers()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
 }
 
-// TestFirstSeenPaid: a payment that is first seen as paid may have been refunded before.
+// TestFirstSeenPaid: a payment that is first seen as paid is read, since it may have been refunded before.
 func TestFirstSeenPaid(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
@@ -84,7 +84,7 @@ func TestFirstSeenPaid(t *testing.T) {
 	s.receives("charge.refunded", service.Unchanged)
 	s.receives("payment_intent.succeeded", service.Applied)
 	s.shows(made.ID, payment.Paid, 1000)
-	s.attend()
+	s.runWorkers()
 	s.shows(made.ID, payment.Refunded, 1000)
 }
 
@@ -105,7 +105,7 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 	s.receives("charge.dispute.created", service.Unchanged)
 	s.receives("payment_intent.created", service.Applied)
 	s.receives("payment_intent.succeeded", service.Applied)
-	s.attend()
+	s.runWorkers()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
@@ -115,8 +115,8 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 // mark that the payments are not ours.
 func TestForeignReturns(t *testing.T) {
 	s := newShop(t)
-	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{"amount": {"1000"}, "currency": {"eur"}})
-	name, _ := said["id"].(string)
+	made := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{"amount": {"1000"}, "currency": {"eur"}})
+	name, _ := made["id"].(string)
 	id := payment.ID(name)
 	s.becomes(id, payment.Succeeded)
 	if _, err := s.sim.Refund(string(id), 100); err != nil {
@@ -157,25 +157,25 @@ func TestRefundOutlivesRedis(t *testing.T) {
 	s.becomes(made.ID, payment.Succeeded)
 	s.reads(made.ID)
 	amount := int64(300)
-	ask := payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "refund-1", Amount: &amount}
-	first, err := s.svc.Refund(t.Context(), ask)
+	request := payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "refund-1", Amount: &amount}
+	first, err := s.svc.Refund(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.loseRedis()
 	s.pass(48 * time.Hour)
-	again, err := s.svc.Refund(t.Context(), ask)
+	again, err := s.svc.Refund(t.Context(), request)
 	if err != nil || !again.Replayed || again.Refund.ID != first.Refund.ID {
 		t.Fatalf("%+v %v", again, err)
 	}
-	ask.Amount = nil
-	if again, err = s.svc.Refund(t.Context(), ask); err != nil || again.Refund.ID != first.Refund.ID {
+	request.Amount = nil
+	if again, err = s.svc.Refund(t.Context(), request); err != nil || again.Refund.ID != first.Refund.ID {
 		t.Fatalf("%+v %v", again, err)
 	}
 	other := int64(200)
-	ask.Amount = &other
-	_, err = s.svc.Refund(t.Context(), ask)
-	s.is(err, payment.CodeIdempotencyKeyReused)
+	request.Amount = &other
+	_, err = s.svc.Refund(t.Context(), request)
+	s.wantCode(err, payment.CodeIdempotencyKeyReused)
 	if v := s.shows(made.ID, payment.PartiallyRefunded, 1000); v.AmountRefunded != 300 {
 		t.Fatalf("%+v", v)
 	}

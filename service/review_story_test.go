@@ -13,7 +13,7 @@ import (
 	"kasse/service/stripe"
 )
 
-// reviewed is a paid payment under a Radar review, with the review's id. No webhook was delivered.
+// reviewed returns a paid payment with an open Radar review, and the review's id. No webhook was delivered.
 func (s *shop) reviewed() (id payment.ID, review string) {
 	s.t.Helper()
 	made, _ := s.creates(s.key(1000))
@@ -48,13 +48,13 @@ func (s *shop) holds(id payment.ID) (hold payment.Hold, review string) {
 	return hold, review
 }
 
-// TestReviewStories: a payment is held during a Radar review, for each way in which the review becomes
-// known.
+// TestReviewStories: a payment is held during a Radar review. Kasse learns of the review by webhooks, a read or a
+// catch-up.
 func TestReviewStories(t *testing.T) {
 	for name, learn := range map[string]func(s *shop, id payment.ID, kind string){
 		"by webhooks":   func(s *shop, _ payment.ID, kind string) { s.receives(kind, service.Applied) },
 		"by a read":     func(s *shop, id payment.ID, _ string) { s.reads(id) },
-		"by a catch-up": func(s *shop, _ payment.ID, _ string) { s.catchesUp(); s.attend() },
+		"by a catch-up": func(s *shop, _ payment.ID, _ string) { s.catchesUp(); s.runWorkers() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
@@ -156,12 +156,12 @@ func TestReviewIsRebuilt(t *testing.T) {
 	}
 }
 
-// TestKeyMayNotReadReviews: with a restricted key payments are still read, and one warning is logged. Events
-// still hold and release.
+// TestKeyMayNotReadReviews: with a key that may not read reviews, payments are still read, and one warning is logged.
+// Events still begin and end a hold.
 func TestKeyMayNotReadReviews(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
-	gateway := s.faultyStripe.Stripe.(*stripe.Gateway) //nolint:forcetypeassert // newShop says so
+	gateway := s.faultyStripe.Stripe.(*stripe.Gateway) //nolint:forcetypeassert // newShop sets it
 	gateway.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	id, review := s.reviewed()
 	s.sim.DenyExpansion("review")
@@ -172,7 +172,7 @@ func TestKeyMayNotReadReviews(t *testing.T) {
 	asked := s.requests("GET /v1/payment_intents/{intent}")
 	s.reads(id)
 	if again := s.requests("GET /v1/payment_intents/{intent}"); again != asked+1 {
-		t.Fatalf("%d requests for a read", again-asked)
+		t.Fatalf("%d requests for one read, want 1", again-asked)
 	}
 	if n := strings.Count(log.String(), "may not read Radar reviews"); n != 1 {
 		t.Fatalf("%d warnings in %s", n, log.String())
@@ -194,12 +194,12 @@ func TestKeyMayNotReadReviews(t *testing.T) {
 	}
 	s.reads(id)
 	if hold, _ := s.holds(id); hold != payment.HoldInReview {
-		t.Fatal("the permission is there again, and no review is read")
+		t.Fatal("the key may read reviews again, and none was read")
 	}
 }
 
 // TestDetailStories: payment method details and receipt come from charge events and reads. A change of these
-// alone sends no event. A charge of an unknown payment causes no read.
+// alone sends no event. A charge of an unknown payment queues no read.
 func TestDetailStories(t *testing.T) {
 	s := newShop(t)
 	made, before := s.creates(s.key(1000))
@@ -228,7 +228,7 @@ func TestDetailStories(t *testing.T) {
 	s.loseRedis()
 	s.receives("charge.succeeded", service.Ignored)
 	if ids := s.dueReads(); len(ids) != 0 {
-		t.Fatalf("a charge asks for a read of %v", ids)
+		t.Fatalf("a charge has queued reads of %v", ids)
 	}
 	s.receives("payment_intent.succeeded", service.Applied)
 	s.pass(time.Minute)

@@ -20,7 +20,7 @@ import (
 
 const hidden = "hunter2-hunter2-hunter2"
 
-// holder has a secret in every kind of place in a struct.
+// holder has a secret in each kind of member.
 type holder struct {
 	Secret  payment.Secret
 	Pointer *payment.Secret
@@ -41,7 +41,7 @@ func newHolder() holder {
 	}
 }
 
-// TestSecretShowsNothing formats a secret in every way.
+// TestSecretShowsNothing: a secret is hidden by every way of formatting it.
 func TestSecretShowsNothing(t *testing.T) {
 	all := newHolder()
 	printed := map[string]string{"concatenated": all.Secret.String() + all.Secret.GoString()}
@@ -83,14 +83,13 @@ func TestSecretShowsNothing(t *testing.T) {
 	for name, text := range printed {
 		checkHidden(t, name, text)
 	}
-	if got := fmt.Sprintf(
-		"%s %v %d %q %x %#v %+v", all.Secret, all.Secret, all.Secret, all.Secret, all.Secret, all.Secret,
-		all.Pointer,
-	); got != strings.TrimSpace(strings.Repeat("*** ", 7)) {
-		t.Errorf("it is printed as %s", got)
+	secret := all.Secret
+	got := fmt.Sprintf("%s %v %d %q %x %#v %+v", secret, secret, secret, secret, secret, secret, all.Pointer)
+	if got != strings.TrimSpace(strings.Repeat("*** ", 7)) {
+		t.Errorf("the secret is printed as %s", got)
 	}
 	if all.Secret.Reveal() != hidden || string(all.Secret) != hidden {
-		t.Error("it is lost")
+		t.Error("Reveal does not return the secret")
 	}
 }
 
@@ -99,7 +98,7 @@ func panicked(value any) (text string) {
 	panic(value)
 }
 
-// TestLogsShowNoSecret logs a secret with each of Kasse's handlers.
+// TestLogsShowNoSecret: each of Kasse's log handlers hides a secret.
 func TestLogsShowNoSecret(t *testing.T) {
 	all := newHolder()
 	var out bytes.Buffer
@@ -120,16 +119,16 @@ func TestLogsShowNoSecret(t *testing.T) {
 	}
 }
 
+// checkHidden fails the test if the text has the secret in any form.
 func checkHidden(t *testing.T, name, text string) {
 	t.Helper()
 	for _, form := range []string{
-		hidden, "hunter2", "hunte", hex.EncodeToString([]byte("hunter2")), strings.ToUpper(
-			hex.EncodeToString([]byte("hunter2")),
-		),
+		hidden, "hunter2", "hunte",
+		hex.EncodeToString([]byte("hunter2")), strings.ToUpper(hex.EncodeToString([]byte("hunter2"))),
 		base64.StdEncoding.EncodeToString([]byte(hidden)), "104 117", "68 75", "0x68",
 	} {
 		if strings.Contains(text, form) {
-			t.Errorf("%s shows it: %s", name, text)
+			t.Errorf("%s shows the secret: %s", name, text)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// Endpoints of Stripe that the stories fault.
+// Endpoints of Stripe in which stories cause faults.
 const (
 	makesPayment   = "POST /v1/payment_intents"
 	cancelsPayment = "POST /v1/payment_intents/{intent}/cancel"
@@ -21,7 +21,7 @@ const (
 	listsPayments  = "GET /v1/payment_intents"
 )
 
-// shop is one order with one replica. Webhooks are delivered when the story does so.
+// shop is one order with one replica. A webhook is delivered only if the story does that.
 type shop struct {
 	*serviceEnv
 	svc          *service.Service
@@ -30,12 +30,13 @@ type shop struct {
 	passed       time.Duration
 }
 
-// faultyStripe runs a story's function just before a call to Stripe, and may answer in its place.
+// faultyStripe runs a story's function just before or after a call to Stripe, and may drop results.
 type faultyStripe struct {
 	service.Stripe
 	beforeOpen, beforeCancel, beforeUpdate, afterUpdate func()
 
-	loses, findsNothing bool // it drops payments from lists
+	loses        bool // the response of OpenPayment is lost
+	findsNothing bool // FindPayments returns nothing
 }
 
 func (m *faultyStripe) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
@@ -84,16 +85,17 @@ func newShop(t *testing.T) *shop {
 	return s
 }
 
-// token is a create with a token of this rev, in milliseconds.
+// token returns a create with a token of this rev, in Unix milliseconds.
 func (s *shop) token(rev, amount int64) payment.CreateRequest {
 	r := s.key(amount)
 	r.Rev = rev
 	return r
 }
 
-// key is a create by a service key.
+// key returns a create by a service key.
 func (s *shop) key(amount int64) payment.CreateRequest { return order("order-1", s.customer, amount) }
 
+// creates sends a create that must succeed.
 func (s *shop) creates(r payment.CreateRequest) (service.Opened, payment.View) {
 	s.t.Helper()
 	opened, err := s.svc.Create(s.t.Context(), r)
@@ -107,14 +109,15 @@ func (s *shop) creates(r payment.CreateRequest) (service.Opened, payment.View) {
 func (s *shop) refuses(r payment.CreateRequest, want payment.Code) *payment.Error {
 	s.t.Helper()
 	_, err := s.svc.Create(s.t.Context(), r)
-	return s.is(err, want)
+	return s.wantCode(err, want)
 }
 
-func (s *shop) is(err error, want payment.Code) *payment.Error {
+// wantCode requires an error with this code.
+func (s *shop) wantCode(err error, want payment.Code) *payment.Error {
 	s.t.Helper()
 	var e *payment.Error
 	if !errors.As(err, &e) || e.Code != want {
-		s.t.Fatalf("%v, want %s", err, want)
+		s.t.Fatalf("got error %v, want %s", err, want)
 	}
 	return e
 }
@@ -128,7 +131,7 @@ func (s *shop) shows(id payment.ID, state payment.State, amount int64) payment.V
 	}
 	v := view(s.t, stored.View)
 	if v.State != state || v.Amount != amount {
-		s.t.Fatalf("%s over %d, want %s over %d", v.State, v.Amount, state, amount)
+		s.t.Fatalf("%s shows %s over %d, want %s over %d", id, v.State, v.Amount, state, amount)
 	}
 	return v
 }
@@ -136,9 +139,9 @@ func (s *shop) shows(id payment.ID, state payment.State, amount int64) payment.V
 // atStripe checks a payment's state at Stripe.
 func (s *shop) atStripe(id payment.ID, status payment.Status, amount float64) {
 	s.t.Helper()
-	said := s.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
-	if said["status"] != string(status) || said["amount"] != amount {
-		s.t.Fatalf("at Stripe: %v over %v, want %s over %v", said["status"], said["amount"], status, amount)
+	found := s.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
+	if found["status"] != string(status) || found["amount"] != amount {
+		s.t.Fatalf("at Stripe: %v over %v, want %s over %v", found["status"], found["amount"], status, amount)
 	}
 }
 
@@ -147,7 +150,7 @@ func (s *shop) stripeCancels(id payment.ID) {
 	s.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/cancel", url.Values{})
 }
 
-// becomes brings a payment to a status, as its customer or bank would.
+// becomes sets a payment's status at Stripe, as an action of its customer or bank does.
 func (s *shop) becomes(id payment.ID, status payment.Status) {
 	s.t.Helper()
 	if err := s.sim.SetStatus(string(id), string(status)); err != nil {
@@ -155,6 +158,7 @@ func (s *shop) becomes(id payment.ID, status payment.Status) {
 	}
 }
 
+// fails adds a fault of Stripe.
 func (s *shop) fails(f stripesim.Fault) {
 	s.t.Helper()
 	if err := s.sim.AddFault(f); err != nil {
@@ -168,7 +172,7 @@ func (s *shop) noAnswer(endpoint string, after bool) {
 	s.fails(stripesim.Fault{Endpoint: endpoint, Kind: stripesim.Dropped, After: after, Times: -1})
 }
 
-// noAnswerInTime lets every call of the endpoint hang until the faults are cleared.
+// noAnswerInTime makes every call of the endpoint hang until the faults are cleared.
 func (s *shop) noAnswerInTime(endpoint string) {
 	s.t.Helper()
 	s.fails(stripesim.Fault{Endpoint: endpoint, Kind: stripesim.Timeout, Times: -1})
@@ -181,11 +185,11 @@ func (s *shop) pass(d time.Duration) {
 	s.later(s.passed)
 }
 
-// now is Redis's time, in Unix milliseconds.
+// now returns Redis's time, in Unix milliseconds.
 func (s *shop) now() int64 { return time.Now().Add(s.passed).UnixMilli() }
 
-// attend runs one pass of the worker.
-func (s *shop) attend() {
+// runWorkers reads the payments whose reads are due, and attends to the orders in the attention queue, once.
+func (s *shop) runWorkers() {
 	s.t.Helper()
 	ids, err := s.store.ClaimReads(s.t.Context(), 100, time.Minute)
 	if err != nil {
@@ -215,7 +219,7 @@ func (s *shop) reads(id payment.ID) {
 	}
 }
 
-// order is the whole order, as a service key sees it.
+// order returns the order as a service key sees it.
 func (s *shop) order() service.OrderView {
 	s.t.Helper()
 	whole, err := s.svc.Order(s.t.Context(), service.Caller{Key: "test"}, "order-1")

@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// sweeps runs the sweep until nothing is due.
+// sweeps runs the sweep once, and returns how many payments it read.
 func (s *shop) sweeps() int {
 	s.t.Helper()
 	read, err := s.svc.SweepDue(s.t.Context())
@@ -18,12 +18,13 @@ func (s *shop) sweeps() int {
 	return read
 }
 
+// sweepStories sweep running payments.
 var sweepStories = map[string]func(*shop){
-	"a payment of which no event was made": func(s *shop) {
+	"a payment without an event is read": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.becomes(opened.ID, payment.Succeeded)
 		if s.sweeps() != 0 {
-			s.t.Fatal("it is not due yet")
+			s.t.Fatal("a payment was swept before it was due")
 		}
 		s.pass(16 * time.Minute)
 		s.sweeps()
@@ -33,7 +34,7 @@ var sweepStories = map[string]func(*shop){
 			s.t.Fatal("a final payment is read again")
 		}
 	},
-	"seldom, while nothing changes": func(s *shop) {
+	"a payment that does not change is read at growing intervals": func(s *shop) {
 		s.creates(s.key(4200))
 		read := 0
 		for range 70 {
@@ -44,7 +45,7 @@ var sweepStories = map[string]func(*shop){
 			s.t.Fatalf("read %d times in 70 minutes, want after about 15, 30 and 60", read)
 		}
 	},
-	"an authentication within minutes": func(s *shop) {
+	"a payment in authentication is read within minutes": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.becomes(opened.ID, payment.RequiresAction)
 		s.reads(opened.ID)
@@ -53,7 +54,7 @@ var sweepStories = map[string]func(*shop){
 		s.sweeps()
 		s.shows(opened.ID, payment.Paid, 4200)
 	},
-	"no payment: abandoned, and the order stays open": func(s *shop) {
+	"an unpaid payment is abandoned, and the order stays open": func(s *shop) {
 		s.svc.AbandonAfter = 168 * time.Hour
 		opened, _ := s.creates(s.key(4200))
 		for range 7 {
@@ -62,10 +63,9 @@ var sweepStories = map[string]func(*shop){
 			s.sweeps()
 		}
 		s.shows(opened.ID, payment.CanceledState, 4200)
-		if said := s.ask(
-			"GET", "/v1/payment_intents/"+string(opened.ID), nil,
-		); said["cancellation_reason"] != "abandoned" {
-			s.t.Fatalf("cancelled for %v", said["cancellation_reason"])
+		found := s.ask("GET", "/v1/payment_intents/"+string(opened.ID), nil)
+		if reason := found["cancellation_reason"]; reason != "abandoned" {
+			s.t.Fatalf("the cancellation reason is %v, want abandoned", reason)
 		}
 		if s.order().Closed {
 			s.t.Fatal("the order is closed")
@@ -74,7 +74,7 @@ var sweepStories = map[string]func(*shop){
 			s.t.Fatalf("the next create: %+v", next)
 		}
 	},
-	"no payment, and nothing is abandoned": func(s *shop) {
+	"without AbandonAfter an unpaid payment stays": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		for range 20 {
 			s.pass(24*time.Hour + time.Second)
@@ -82,7 +82,7 @@ var sweepStories = map[string]func(*shop){
 		}
 		s.shows(opened.ID, payment.Pending, 4200)
 	},
-	"paid just before it is abandoned": func(s *shop) {
+	"a payment that is paid just before it is abandoned": func(s *shop) {
 		s.svc.AbandonAfter = time.Hour
 		opened, _ := s.creates(s.key(4200))
 		s.pass(time.Hour + time.Second)
@@ -92,7 +92,7 @@ var sweepStories = map[string]func(*shop){
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"what was authorised waits for its capture, however long that takes": func(s *shop) {
+	"an authorized payment is never abandoned": func(s *shop) {
 		s.svc.AbandonAfter = time.Hour
 		opened, _ := s.creates(s.key(4200))
 		s.becomes(opened.ID, payment.RequiresCapture)
@@ -101,7 +101,7 @@ var sweepStories = map[string]func(*shop){
 		s.sweeps()
 		s.atStripe(opened.ID, payment.RequiresCapture, 4200)
 	},
-	"an order was closed, and its payment never canceled": func(s *shop) {
+	"the payment of a closed order is canceled": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		o, now, err := s.store.LoadOrder(s.t.Context(), payment.Ref{Order: "order-1"})
 		if err != nil {
@@ -115,21 +115,21 @@ var sweepStories = map[string]func(*shop){
 		}
 		s.pass(16 * time.Minute)
 		s.sweeps()
-		s.attend()
+		s.runWorkers()
 		s.shows(opened.ID, payment.CanceledState, 4200)
 		s.atStripe(opened.ID, payment.Canceled, 4200)
 	},
-	"an order whose payments were all cancelled is forgotten some day, after them": func(s *shop) {
+	"an order whose payments were all canceled expires, and its pointers expire later": func(s *shop) {
 		first, _ := s.creates(s.key(4200))
 		s.stripeCancels(first.ID)
 		s.reads(first.ID)
 		pointer, order := s.expiry("pi:"+string(first.ID)), s.expiry("order:order-1")
 		if order == 0 || pointer <= order {
-			s.t.Fatalf("the pointer goes in %s, the order in %s", pointer, order)
+			s.t.Fatalf("the pointer expires in %s, the order in %s", pointer, order)
 		}
 		second, _ := s.creates(s.key(4200))
 		if s.expiry("order:order-1") != 0 {
-			s.t.Fatal("an open order is forgotten")
+			s.t.Fatal("an open order expires")
 		}
 		s.becomes(second.ID, payment.Succeeded)
 		s.reads(second.ID)
@@ -137,12 +137,12 @@ var sweepStories = map[string]func(*shop){
 		s.reads(second.ID) // a late event writes the order again
 		pointer, order = s.expiry("pi:"+string(second.ID)), s.expiry("order:order-1")
 		if order == 0 || pointer <= order {
-			s.t.Fatalf("the pointer goes in %s, the order in %s", pointer, order)
+			s.t.Fatalf("the pointer expires in %s, the order in %s", pointer, order)
 		}
 	},
 }
 
-// TestSweepStories: no webhook is ever delivered.
+// TestSweepStories: no webhook is delivered. The sweep finds the changes.
 func TestSweepStories(t *testing.T) {
 	for name, story := range sweepStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
@@ -157,25 +157,25 @@ func (s *shop) expiry(suffix string) time.Duration {
 			return s.redis.TTL(key)
 		}
 	}
-	s.t.Fatalf("there is no %s", suffix)
+	s.t.Fatalf("there is no key that ends in %s", suffix)
 	return 0
 }
 
-// TestDoubtsComeFirst: while an uncertain payment waits for its read, no sweep uses the budget.
-func TestDoubtsComeFirst(t *testing.T) {
+// TestWantedReadsComeFirst: while a payment waits for a read that its record needs, no sweep uses the budget.
+func TestWantedReadsComeFirst(t *testing.T) {
 	s := newShop(t)
 	s.creates(s.key(4200))
-	doubtful, _ := s.creates(order("order-2", s.customer, 100))
+	uncertain, _ := s.creates(order("order-2", s.customer, 100))
 	s.pass(time.Hour)
-	o, now, err := s.store.LoadOrder(t.Context(), payment.Ref{Order: "order-2"}, doubtful.ID)
+	o, now, err := s.store.LoadOrder(t.Context(), payment.Ref{Order: "order-2"}, uncertain.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Rules.MaxFailures = 10
 	again, changes := o.Apply(
-		payment.SessionChosen{Payment: doubtful.ID, Session: payment.SessionFeatures{Remove: true}}, now,
+		payment.SessionChosen{Payment: uncertain.ID, Session: payment.SessionFeatures{Remove: true}}, now,
 	)
-	changes.Reads = []payment.Due{{Payment: doubtful.ID, At: now}}
+	changes.Reads = []payment.Due{{Payment: uncertain.ID, At: now}}
 	changes.Sweeps = changes.Reads
 	if _, err := s.store.SaveOrder(t.Context(), again, changes); err != nil {
 		t.Fatal(err)
@@ -184,13 +184,13 @@ func TestDoubtsComeFirst(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := s.svc.SweepDue(ctx); err == nil {
-		t.Fatal("it did not wait")
+		t.Fatal("the sweep did not wait")
 	}
 	if after := s.sim.Count("GET /v1/payment_intents/{intent}"); after != before {
-		t.Fatalf("Stripe was asked %d times", after-before)
+		t.Fatalf("Stripe got %d reads, want none", after-before)
 	}
-	s.attend()
+	s.runWorkers()
 	if s.pass(2 * time.Minute); s.sweeps() == 0 {
-		t.Fatal("nothing is swept once the doubt is settled")
+		t.Fatal("nothing is swept after the read")
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"kasse/service/payment"
 )
 
+// termsStories change the terms of an order.
 var termsStories = map[string]func(*shop){
-	"a younger token sets the price": func(s *shop) {
+	"a newer token sets the price": func(s *shop) {
 		for rev, amount := range []int64{4200, 3900, 5100, 900, 1000} {
 			s.creates(s.token(int64(rev+1), amount))
 		}
@@ -18,7 +19,7 @@ var termsStories = map[string]func(*shop){
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 10_000)
 	},
-	"an older one, and one of the same age, pay today's": func(s *shop) {
+	"an older token, and one of the same age, get the current price": func(s *shop) {
 		opened, _ := s.creates(s.token(5, 4200))
 		for _, r := range []payment.CreateRequest{s.token(4, 100), s.token(5, 100)} {
 			again, v := s.creates(r)
@@ -28,7 +29,7 @@ var termsStories = map[string]func(*shop){
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 	},
-	"minting sets the price, before anybody presents the token": func(s *shop) {
+	"minting sets the price, before the token is presented": func(s *shop) {
 		opened, _ := s.creates(s.token(1, 4200))
 		rev, err := s.svc.RecordTerms(s.t.Context(), s.key(5000))
 		if err != nil || rev <= 1 {
@@ -41,7 +42,7 @@ var termsStories = map[string]func(*shop){
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"a key's create is of this moment": func(s *shop) {
+	"the terms of a create by a key are of the present": func(s *shop) {
 		s.creates(s.token(1, 4200))
 		s.creates(s.key(4200))
 		before := time.Now().Add(-time.Minute).UnixMilli()
@@ -50,7 +51,7 @@ var termsStories = map[string]func(*shop){
 		}
 		s.refuses(s.key(100), payment.CodeOrderConflict)
 	},
-	"a token of another customer": func(s *shop) {
+	"an older token of another customer: order_conflict": func(s *shop) {
 		s.creates(s.token(5, 4200))
 		older, other := s.token(4, 4200), s.serviceEnv.customer()
 		older.Terms.Customer = other
@@ -58,17 +59,17 @@ var termsStories = map[string]func(*shop){
 		older.Terms.Customer = ""
 		s.refuses(older, payment.CodeOrderConflict)
 	},
-	"a younger token may bring another customer: the next attempt": func(s *shop) {
+	"a newer token of another customer: the next attempt": func(s *shop) {
 		first, _ := s.creates(s.token(5, 4200))
-		younger := s.token(6, 4200)
-		younger.Terms.Customer = s.serviceEnv.customer()
-		second, v := s.creates(younger)
-		if second.ID == first.ID || v.Customer == nil || *v.Customer != younger.Terms.Customer {
+		newer := s.token(6, 4200)
+		newer.Terms.Customer = s.serviceEnv.customer()
+		second, v := s.creates(newer)
+		if second.ID == first.ID || v.Customer == nil || *v.Customer != newer.Terms.Customer {
 			s.t.Fatalf("%+v", v)
 		}
 		s.refuses(s.token(5, 4200), payment.CodeOrderConflict)
 	},
-	"presented while a payment is on its way, they count all the same": func(s *shop) {
+	"new terms count although a payment is processing": func(s *shop) {
 		s.deliverTo(s.svc)
 		opened, _ := s.creates(s.token(1, 4200))
 		s.becomes(opened.ID, payment.Processing)
@@ -85,23 +86,22 @@ var termsStories = map[string]func(*shop){
 			s.t.Fatal(announced)
 		}
 	},
-	"once won they are frozen": func(s *shop) {
+	"a won order keeps its terms": func(s *shop) {
 		opened, _ := s.creates(s.token(1, 4200))
 		s.becomes(opened.ID, payment.Succeeded)
 		s.reads(opened.ID)
 		if _, err := s.svc.RecordTerms(s.t.Context(), s.key(100)); err != nil {
 			s.t.Fatal(err)
 		}
-		if e := s.refuses(
-			s.token(9, 100), payment.CodeOrderAlreadyPaid,
-		); view(s.t, e.Payment).State != payment.Paid {
+		e := s.refuses(s.token(9, 100), payment.CodeOrderAlreadyPaid)
+		if view(s.t, e.Payment).State != payment.Paid {
 			s.t.Fatalf("%s", e.Payment)
 		}
 		if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"once closed too": func(s *shop) {
+	"a closed order keeps its terms": func(s *shop) {
 		opened, _ := s.creates(s.token(1, 4200))
 		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
 			s.t.Fatal(err)
@@ -128,14 +128,15 @@ func TestTermsStories(t *testing.T) {
 	}
 }
 
-// dearer is a create with a newer token and a higher amount.
-func (s *shop) dearer() payment.CreateRequest { return s.token(2, 5000) }
+// higher returns a create with a newer token and a higher amount.
+func (s *shop) higher() payment.CreateRequest { return s.token(2, 5000) }
 
+// cancelFirstStories change terms that an update cannot change.
 var cancelFirstStories = map[string]func(*shop){
-	"in another state than requires_payment_method": func(s *shop) {
+	"a state other than requires_payment_method": func(s *shop) {
 		first, _ := s.creates(s.token(1, 4200))
 		s.becomes(first.ID, payment.RequiresAction)
-		second, v := s.creates(s.dearer())
+		second, v := s.creates(s.higher())
 		if second.ID == first.ID || v.Attempt != 2 || v.Amount != 5000 || s.sim.Count(setsAmount) != 0 {
 			s.t.Fatalf("%+v", v)
 		}
@@ -153,20 +154,20 @@ var cancelFirstStories = map[string]func(*shop){
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"the customer is faster than the cancel": func(s *shop) {
+	"the customer pays before the cancel: order_already_paid": func(s *shop) {
 		first, _ := s.creates(s.token(1, 4200))
 		s.becomes(first.ID, payment.RequiresAction)
 		s.faultyStripe.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
-		if e := s.refuses(s.dearer(), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
+		if e := s.refuses(s.higher(), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
 			s.t.Fatalf("%s", e.Payment)
 		}
 		if v := s.shows(first.ID, payment.Paid, 4200); *v.HoldReason != payment.HoldAmount {
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"or has a debit under way by then": func(s *shop) {
+	"a debit is processing before the cancel: payment_in_progress": func(s *shop) {
 		first, _ := s.creates(s.token(1, 4200))
-		r := s.dearer()
+		r := s.higher()
 		r.Terms.Currency = "chf"
 		s.faultyStripe.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
 		if e := s.refuses(r, payment.CodePaymentInProgress); view(s.t, e.Payment).State != payment.InProgress {
@@ -177,7 +178,7 @@ var cancelFirstStories = map[string]func(*shop){
 		first, _ := s.creates(s.token(1, 4200))
 		s.becomes(first.ID, payment.RequiresAction)
 		s.noAnswer(cancelsPayment, false)
-		s.refuses(s.dearer(), payment.CodeStripeUnavailable)
+		s.refuses(s.higher(), payment.CodeStripeUnavailable)
 		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
 			s.t.Fatal(payable)
 		}
@@ -186,23 +187,23 @@ var cancelFirstStories = map[string]func(*shop){
 			s.t.Fatalf("%+v", v)
 		}
 	},
-	"cancelled, and the answer lost: the next try sees it": func(s *shop) {
+	"canceled, and the answer is lost: the next try reads it": func(s *shop) {
 		first, _ := s.creates(s.token(1, 4200))
 		s.becomes(first.ID, payment.RequiresAction)
 		s.noAnswer(cancelsPayment, true)
-		s.refuses(s.dearer(), payment.CodeStripeUnavailable)
-		if second, v := s.creates(s.dearer()); second.ID == first.ID || v.Attempt != 2 {
+		s.refuses(s.higher(), payment.CodeStripeUnavailable)
+		if second, v := s.creates(s.higher()); second.ID == first.ID || v.Attempt != 2 {
 			s.t.Fatalf("%+v", v)
 		}
 	},
 	"no answer in time: stripe_timeout": func(s *shop) {
 		first, _ := s.creates(s.token(1, 4200))
 		s.becomes(first.ID, payment.RequiresAction)
-		hasty := s.gateway()
-		hasty.Timeout = 200 * time.Millisecond
-		s.faultyStripe.Stripe = hasty
+		gateway := s.gateway()
+		gateway.Timeout = 200 * time.Millisecond
+		s.faultyStripe.Stripe = gateway
 		s.noAnswerInTime(cancelsPayment)
-		s.refuses(s.dearer(), payment.CodeStripeTimeout)
+		s.refuses(s.higher(), payment.CodeStripeTimeout)
 		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
 			s.t.Fatal(payable)
 		}

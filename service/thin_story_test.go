@@ -15,8 +15,9 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// thinMail receives the simulator's thin events. next returns the next one of a type.
-func (s *shop) thinMail() (next func(kind string) []byte) {
+// receiveThinEvents registers an endpoint for the simulator's thin events. The returned function returns the next event
+// of a type.
+func (s *shop) receiveThinEvents() (next func(kind string) []byte) {
 	s.t.Helper()
 	bodies := make(chan []byte, 100)
 	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -50,8 +51,8 @@ func TestThinEvents(t *testing.T) {
 	counted := anomalyCounter{}
 	s.svc.Logger, s.svc.Observer = slog.New(slog.NewTextHandler(&log, nil)), counted
 	made, _ := s.creates(s.key(1000))
-	next := s.thinMail()
-	take := func(kind string, want service.Outcome) {
+	next := s.receiveThinEvents()
+	deliver := func(kind string, want service.Outcome) {
 		t.Helper()
 		body := next(kind)
 		got, err := s.svc.Webhook(t.Context(), body, signed(body, time.Now()))
@@ -60,14 +61,14 @@ func TestThinEvents(t *testing.T) {
 		}
 	}
 	s.becomes(made.ID, payment.Succeeded)
-	take("v1.payment_intent.succeeded", service.Applied)
+	deliver("v1.payment_intent.succeeded", service.Applied)
 	if _, err := s.sim.SendThinEvent(string(made.ID), "payment_intent.succeeded"); err != nil {
 		t.Fatal(err)
 	}
-	take("v1.payment_intent.succeeded", service.Unchanged)
+	deliver("v1.payment_intent.succeeded", service.Unchanged)
 	s.shows(made.ID, payment.Pending, 1000)
 	s.pass(5 * time.Second)
-	s.attend()
+	s.runWorkers()
 	s.shows(made.ID, payment.Paid, 1000)
 
 	refund, err := s.sim.Refund(string(made.ID), 300)
@@ -77,7 +78,7 @@ func TestThinEvents(t *testing.T) {
 	if _, err := s.sim.SendThinEvent(refund, "refund.created"); err != nil {
 		t.Fatal(err)
 	}
-	take("v1.refund.created", service.Ignored)
+	deliver("v1.refund.created", service.Ignored)
 	if warnings := strings.Count(log.String(), "choose snapshot payloads"); warnings != 1 {
 		t.Fatalf("%d warnings in %s", warnings, log.String())
 	}

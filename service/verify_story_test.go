@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// forge delivers a success as an attacker with the webhook secret can.
+// forge delivers a forged success, as an attacker with the webhook secret can.
 func (s *shop) forge(id payment.ID, event, order string) {
 	s.t.Helper()
 	at := time.Now().Add(s.passed)
@@ -28,7 +28,7 @@ func (s *shop) forge(id payment.ID, event, order string) {
 	}
 }
 
-// verifies runs kasse reconcile -verify.
+// verifies runs the pass of kasse reconcile -verify.
 func (s *shop) verifies() (service.Tally, error) {
 	var t service.Tally
 	err := s.svc.ReconcileOnce(s.t.Context(), time.Hour, true, &t)
@@ -50,7 +50,7 @@ func TestReconcileVerifies(t *testing.T) {
 	}
 	s.noAnswer(readsPayment, false)
 	if tally, err := s.verifies(); err == nil || !strings.Contains(err.Error(), string(paid.ID)) {
-		t.Fatalf("Stripe is away: %v, %+v", err, tally)
+		t.Fatalf("while Stripe is unreachable: %v, %+v", err, tally)
 	}
 	s.sim.ClearFaults()
 	want := []payment.Denied{{Payment: forged.ID, Order: "order-1"}, {Payment: "pi_invented", Order: "order-3"}}
@@ -68,7 +68,7 @@ func TestReconcileVerifies(t *testing.T) {
 	}
 	s.pass(2 * time.Hour)
 	if tally, err := s.verifies(); err != nil || tally.Verified != 0 {
-		t.Fatalf("of before the period: %v, %+v", err, tally)
+		t.Fatalf("of successes before the period: %v, %+v", err, tally)
 	}
 }
 
@@ -78,27 +78,27 @@ func TestDeniedSuccessIsSwept(t *testing.T) {
 	s.svc.Verification = payment.VerifyBefore
 	made, _ := s.creates(s.key(1000))
 	s.forge(made.ID, "evt_forged", "order-1")
-	s.attend()
+	s.runWorkers()
 	if v := s.shows(made.ID, payment.Paid, 1000); v.Fulfillable || s.announced()["order.paid"] != 0 {
 		t.Fatalf("%+v, %v", v, s.announced())
 	}
 	s.becomes(made.ID, payment.Succeeded) // its webhook is lost
 	s.pass(3 * time.Minute)
 	if s.sweeps() != 1 {
-		t.Fatal("it is not swept")
+		t.Fatal("the denied success is not swept")
 	}
 	if v := s.shows(made.ID, payment.Paid, 1000); !v.Fulfillable || s.announced()["order.paid"] != 1 {
 		t.Fatalf("%+v, %v", v, s.announced())
 	}
 }
 
-// TestCancelledForgeryMakesRoom: once a forged payment is cancelled at Stripe, its order can be paid.
-func TestCancelledForgeryMakesRoom(t *testing.T) {
+// TestOrderCanBePaidAfterForgery: once a payment with a forged success is cancelled at Stripe, its order can be paid.
+func TestOrderCanBePaidAfterForgery(t *testing.T) {
 	s := newShop(t)
 	s.svc.Verification = payment.VerifyInBackground
 	made, _ := s.creates(s.key(1000))
 	s.forge(made.ID, "evt_forged", "order-1")
-	s.attend()
+	s.runWorkers()
 	s.refuses(s.key(1000), payment.CodeOrderAlreadyPaid)
 	s.stripeCancels(made.ID)
 	s.pass(3 * time.Minute)
@@ -110,7 +110,7 @@ func TestCancelledForgeryMakesRoom(t *testing.T) {
 	}
 	s.becomes(next.ID, payment.Succeeded)
 	s.receives("payment_intent.succeeded", service.Applied)
-	s.attend()
+	s.runWorkers()
 	if v := s.shows(next.ID, payment.Paid, 1000); !v.Fulfillable || s.announced()["order.paid"] != 1 {
 		t.Fatalf("%+v, %v", v, s.announced())
 	}

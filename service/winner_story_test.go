@@ -10,8 +10,8 @@ import (
 	"kasse/service/payment"
 )
 
-// twoPayable makes two payable payments, with a Stripe that lists nothing: an attempt is given up, the next
-// one is returned, and then the first one appears.
+// twoPayable returns two payable payments of the order. The first attempt had no response and is abandoned, since
+// Stripe lists nothing. The second is the order's current payment.
 func twoPayable(s *shop) (late, current payment.ID) {
 	s.t.Helper()
 	s.faultyStripe.loses = true
@@ -28,6 +28,7 @@ func twoPayable(s *shop) (late, current payment.ID) {
 	return late, opened.ID
 }
 
+// winnerStories pay an order that may have two payable payments.
 var winnerStories = map[string]func(*shop){
 	"paid once": func(s *shop) {
 		s.deliverTo(s.svc)
@@ -43,16 +44,16 @@ var winnerStories = map[string]func(*shop){
 			s.t.Fatal(announced)
 		}
 	},
-	"one that was given up turns up: never handed out, cancelled by the worker": func(s *shop) {
+	"the payment of an abandoned attempt appears: never returned, cancelled by the worker": func(s *shop) {
 		late, current := twoPayable(s)
 		s.reads(late)
-		s.attend()
+		s.runWorkers()
 		s.atStripe(late, payment.Canceled, 4200)
 		if v := s.shows(late, payment.CanceledState, 4200); !v.Superseded {
 			s.t.Fatalf("%+v", v)
 		}
 		if again, _ := s.creates(s.key(4200)); again.ID != current {
-			s.t.Fatal("another is current")
+			s.t.Fatal("another payment is current")
 		}
 		if announced := s.announced(); announced["superseded.canceled"] != 1 || len(announced) != 1 {
 			s.t.Fatal(announced)
@@ -70,8 +71,8 @@ var winnerStories = map[string]func(*shop){
 		}
 		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 		_, err := s.svc.RefreshSession(s.t.Context(), service.Caller{Key: "test"}, current, nil)
-		s.is(err, payment.CodeInvalidState)
-		s.attend()
+		s.wantCode(err, payment.CodeInvalidState)
+		s.runWorkers()
 		s.atStripe(current, payment.Canceled, 4200)
 		if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
 			s.t.Fatal(announced)
@@ -110,8 +111,8 @@ func TestWinnerStories(t *testing.T) {
 	}
 }
 
-// TestWinnerHealsAfterACrashAnywhere kills the worker that reads a late success before and after each of its
-// calls. Afterwards no other payment is returned, and the order is paid once.
+// TestWinnerHealsAfterACrashAnywhere: the worker that reads a late success dies before or after each of its calls.
+// Afterwards no other payment is returned, and the order is paid once.
 func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		died := true
@@ -121,16 +122,16 @@ func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 				s := newShop(t)
 				late, current := twoPayable(s)
 				s.becomes(late, payment.Succeeded)
-				m := &mortal{Store: s.store, Stripe: s.gateway(), left: step, after: after}
+				m := &crashing{Store: s.store, Stripe: s.gateway(), left: step, after: after}
 				died = errors.Is(s.replica(m, m).Read(t.Context(), late), errDead)
 				if opened, err := s.svc.Create(t.Context(), s.key(4200)); err == nil && opened.ID != current {
-					t.Fatalf("handed out %s beside %s", opened.ID, current)
+					t.Fatalf("returned %s, and %s is payable", opened.ID, current)
 				} else if err != nil {
-					s.is(err, payment.CodeOrderAlreadyPaid)
+					s.wantCode(err, payment.CodeOrderAlreadyPaid)
 				}
 				s.reads(late)
 				s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-				s.attend()
+				s.runWorkers()
 				s.atStripe(current, payment.Canceled, 4200)
 				if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
 					t.Fatal(announced)
@@ -158,7 +159,7 @@ func TestFailureStories(t *testing.T) {
 				s.t.Fatalf("%+v", s.order())
 			}
 			s.refuses(chf, payment.CodeAttemptsExhausted)
-			s.attend()
+			s.runWorkers()
 			s.atStripe(second.ID, payment.Canceled, 4200)
 			reopened := s.key(4200)
 			reopened.Terms.Currency, reopened.Reopen = "chf", true
@@ -166,10 +167,10 @@ func TestFailureStories(t *testing.T) {
 			s.confirm(third.ID, "pm_card_chargeDeclined")
 			s.drained()
 			if s.order().Closed {
-				s.t.Fatal("what was before is forgiven")
+				s.t.Fatal("the failures before the reopening count")
 			}
 		},
-		"a late event of a payment that has been replaced: the open one is cancelled": func(s *shop) {
+		"a late event of a superseded payment: the open payment is cancelled": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			for range 3 {
 				s.confirm(first.ID, "pm_card_chargeDeclined")
@@ -184,7 +185,7 @@ func TestFailureStories(t *testing.T) {
 				}
 			}
 			s.refuses(chf, payment.CodeAttemptsExhausted)
-			s.attend()
+			s.runWorkers()
 			s.atStripe(second.ID, payment.Canceled, 4200)
 		},
 	} {

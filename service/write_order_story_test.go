@@ -13,7 +13,7 @@ import (
 )
 
 // TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before
-// Stripe's response. Backends must not take it for the order's end.
+// Stripe's response. It must not be announced as the order's end.
 func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)
@@ -38,10 +38,10 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	}
 }
 
-// pointerless is a Redis whose server of the pointers is unreachable.
-type pointerless struct{ service.Store }
+// withoutPointers is a store whose server of the pointers is unreachable.
+type withoutPointers struct{ service.Store }
 
-func (pointerless) SavePointer(context.Context, payment.ID, payment.OrderID, time.Time) error {
+func (withoutPointers) SavePointer(context.Context, payment.ID, payment.OrderID, time.Time) error {
 	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The server of the pointers does not answer."}
 }
 
@@ -49,9 +49,9 @@ func (pointerless) SavePointer(context.Context, payment.ID, payment.OrderID, tim
 // pointer.
 func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
 	s := newShop(t)
-	opened, err := s.replica(pointerless{s.store}, s.gateway()).Create(t.Context(), s.key(4200))
-	if s.is(err, payment.CodeStoreUnavailable); opened.ClientSecret != "" || opened.ID != "" {
-		t.Errorf("%s was handed out without a pointer", opened.ID)
+	opened, err := s.replica(withoutPointers{s.store}, s.gateway()).Create(t.Context(), s.key(4200))
+	if s.wantCode(err, payment.CodeStoreUnavailable); opened.ClientSecret != "" || opened.ID != "" {
+		t.Errorf("%s was returned without a pointer", opened.ID)
 	}
 	again, v := s.creates(s.key(4200))
 	if v.Attempt != 1 || len(s.payable()) != 1 {
@@ -68,20 +68,20 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)
 	opened, _ := s.creates(s.key(4200))
-	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{
+	made := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{
 		"amount": {"4200"}, "currency": {"eur"}, "customer": {string(s.customer)}, "metadata[kasse_service]": {"kasse"},
 		"metadata[kasse_order_id]": {"order-1"}, "metadata[kasse_attempt]": {"1"},
 	})
-	name, _ := said["id"].(string)
+	name, _ := made["id"].(string)
 	copied := payment.ID(name)
 	s.confirm(copied, "pm_card_visa")
 	s.drained()
-	s.attend()
+	s.runWorkers()
 	if whole := s.order(); view(t, whole.Payment).Payment != opened.ID || len(whole.Superseded) != 0 {
-		t.Errorf("the order stands for %s, superseded %s", whole.Payment, whole.Superseded)
+		t.Errorf("the order's payment is %s, superseded are %s", whole.Payment, whole.Superseded)
 	}
 	if v := s.shows(copied, payment.Paid, 4200); v.Fulfillable {
-		t.Errorf("a copy pays the order: %+v", v)
+		t.Errorf("the copy is fulfillable: %+v", v)
 	}
 	if announced := s.announced(); announced["order.paid"] != 0 {
 		t.Errorf("announced %v", announced)

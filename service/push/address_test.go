@@ -10,8 +10,8 @@ import (
 	"kasse/service/push"
 )
 
-// TestPublicAddresses: public rejects every private or reserved address, in any notation, and accepts their neighbours.
-func TestPublicAddresses(t *testing.T) {
+// TestAddressesInside: public rejects every private or reserved address, in any notation, and accepts their neighbours.
+func TestAddressesInside(t *testing.T) {
 	for text := range strings.FieldsSeq(`
 		0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.8.8.8 169.254.169.254
 		169.254.170.2 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.192 192.0.2.1 192.88.99.1 192.168.0.1 198.18.0.1
@@ -34,8 +34,8 @@ func TestPublicAddresses(t *testing.T) {
 	}
 }
 
-// TestPrivateAddressIsRefusedAtTheConnection: for any host name, the resolved address is checked when it is dialled.
-func TestPrivateAddressIsRefusedAtTheConnection(t *testing.T) {
+// TestInsideIsRefusedAtTheConnection: for any host name, the resolved address is checked when it is dialled.
+func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	port := r.URL[strings.LastIndex(r.URL, ":"):]
 	for _, host := range []string{"localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1.2.3"} {
