@@ -183,7 +183,7 @@ func (m *matrix) check(in func(want string) bool) {
 				answer := m.send(op.request(m.t, c, about.payment, about.order))
 				if code := refusalOf(m.t, answer); code != want {
 					m.t.Errorf(
-						"%s %s with %s, of %v: %d %q, want %q: %s", op.method, op.path, c.name, about,
+						"%s %s with %s, of %v: %d %q, want %q: %.200s", op.method, op.path, c.name, about,
 						answer.status, code, want, answer.body,
 					)
 				}
