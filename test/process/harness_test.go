@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"kasse/service"
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
 	"kasse/test/wait"
@@ -166,9 +167,8 @@ func (w *processEnv) settings(changes map[string]string) map[string]string {
 		"REDIS_URL": w.redis.URL(), "REDIS_PARTITIONS": "4",
 		"STRIPE_API_BASE": w.stripe, "STRIPE_SECRET_KEY": stripeKey, "STRIPE_PUBLISHABLE_KEY": publishableKey,
 		"STRIPE_WEBHOOK_SECRETS": hookSecret + "," + oldHookSecret, "STRIPE_READ_RPS": "100",
-		"SERVICE_KEYS": keyEntry(
-			"backend", backendKey, "read+write+manage+events",
-		) + "," + keyEntry("reader", readerKey, "read"),
+		"SERVICE_KEYS": keyEntry("backend", backendKey, service.JoinScopes("+")) + "," +
+			keyEntry("reader", readerKey, "read"),
 		"LOG_LEVEL": "debug",
 		// The tests ask far oftener than a page does.
 		"RATE_LIMIT_SERVICE": "off", "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off",

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"kasse/service"
 )
 
 // Answer is an HTTP response.
@@ -39,5 +41,5 @@ func Call(
 // keyEntry is the SERVICE_KEYS entry of a key with all scopes.
 func keyEntry(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return "backend:" + hex.EncodeToString(sum[:]) + ":read+write+manage+events"
+	return "backend:" + hex.EncodeToString(sum[:]) + ":" + service.JoinScopes("+")
 }
