@@ -1,7 +1,6 @@
 #!/bin/sh
-# Checks the code of docs/apps.md: React Native is type-checked; Kotlin is compiled, and pays an
-# order at a kasse-dev of its own. Debian's packages: kotlin libokhttp-java
-# libandroid-json-org-java, about 370 MB.
+# Checks the code of docs/apps.md. React Native is type-checked. Kotlin is compiled, and pays an order at its own
+# kasse-dev. It needs the Debian packages kotlin, libokhttp-java and libandroid-json-org-java, about 370 MB.
 set -eu
 cd "$(dirname "$0")"
 GO=${GO:-go}
@@ -16,7 +15,7 @@ fi
 rm -rf generated
 mkdir generated
 
-# block prints the code of one language, which the page has once.
+# block prints the code block of one language. The page must have exactly one.
 block() {
 	awk -v fence="\`\`\`$1" '
 		$0 == fence { found++; on = 1; next }
@@ -29,7 +28,7 @@ block tsx >generated/Checkout.tsx
 block kotlin >generated/Kasse.kt
 
 ./node_modules/.bin/tsc -p .
-echo "ok  React Native: the types fit"
+echo "ok  React Native: type-checked"
 
 libraries=$jars/okhttp.jar:$jars/okio.jar:$jars/json-android.jar
 if ! kotlinc kotlin/*.kt generated/Kasse.kt -cp $libraries -d generated/app.jar 2>generated/kotlinc.log; then
@@ -39,7 +38,7 @@ fi
 
 work=$(mktemp -d)
 (cd ../.. && $GO build -o "$work/kasse-dev" ./cmd/kasse-dev)
-: >"$work/printed" # before grep looks for it
+: >"$work/printed" # grep below needs the file
 "$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM

@@ -1,5 +1,5 @@
-// Command cli serves the Stripe simulator on a free loopback port and prints its address. run.sh points
-// Stripe's own CLI at it.
+// Command cli serves the Stripe simulator on a free loopback port and prints its address. run.sh uses it with
+// Stripe's own CLI.
 package main
 
 import (

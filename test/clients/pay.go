@@ -47,28 +47,26 @@ func pay(ctx context.Context, server, stripe string) error {
 	if err := until(ctx, page, kasse.StatePaid, opened.PaymentIntent); err != nil {
 		return err
 	}
-	unknown, err := backend.GetOrderWithResponse(ctx, "nobody")
+	unknown, err := backend.GetOrderWithResponse(ctx, "unknown")
 	if err != nil || unknown.ApplicationproblemJSON404 == nil || unknown.ApplicationproblemJSON404.Code != "not_found" {
-		return fmt.Errorf("an unknown order is %v, %w", unknown, err)
+		return fmt.Errorf("an unknown order was answered with %v, %w", unknown, err)
 	}
 	fmt.Printf("ok  Go: %s is paid\n", opened.PaymentIntent)
 	return nil
 }
 
 func bearer(server, token string) (*kasse.ClientWithResponses, error) {
-	return kasse.NewClientWithResponses(server, kasse.WithRequestEditorFn(func(
-		_ context.Context, r *http.Request,
-	) error {
+	authorize := func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+token)
 		return nil
-	}))
+	}
+	return kasse.NewClientWithResponses(server, kasse.WithRequestEditorFn(authorize))
 }
 
 func open(ctx context.Context, backend *kasse.ClientWithResponses) (*kasse.OpenedPayment, error) {
 	var body kasse.PaymentCreateBody
-	if err := body.FromPaymentCreate(
-		kasse.PaymentCreate{OrderId: fmt.Sprintf("go-%d", os.Getpid()), Amount: 4200, Currency: "eur"},
-	); err != nil {
+	terms := kasse.PaymentCreate{OrderId: fmt.Sprintf("go-%d", os.Getpid()), Amount: 4200, Currency: "eur"}
+	if err := body.FromPaymentCreate(terms); err != nil {
 		return nil, err
 	}
 	answer, err := backend.CreatePaymentWithResponse(ctx, nil, body)
@@ -76,7 +74,7 @@ func open(ctx context.Context, backend *kasse.ClientWithResponses) (*kasse.Opene
 		return nil, err
 	}
 	if answer.JSON201 == nil {
-		return nil, fmt.Errorf("the create was answered %s", answer.Status())
+		return nil, fmt.Errorf("the create was answered with %s", answer.Status())
 	}
 	return answer.JSON201, nil
 }
@@ -101,12 +99,13 @@ func confirm(ctx context.Context, stripe string, p *kasse.OpenedPayment) error {
 	}
 	defer answer.Body.Close() //nolint:errcheck // nothing was written
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("Stripe answered %s", answer.Status)
+		return fmt.Errorf("Stripe answered with %s", answer.Status)
 	}
 	return nil
 }
 
-// until polls the status until it is wanted. Each response but the first is delayed until a change.
+// until polls the status until the payment has the wanted state. Kasse delays each response but the first until a
+// change.
 func until(ctx context.Context, page *kasse.ClientWithResponses, wanted kasse.State, payment string) error {
 	wait, params := 20, &kasse.GetPaymentParams{}
 	for {
@@ -120,7 +119,7 @@ func until(ctx context.Context, page *kasse.ClientWithResponses, wanted kasse.St
 				return err
 			}
 		} else if answer.StatusCode() != http.StatusNotModified {
-			return errors.New("the poll was answered " + answer.Status())
+			return errors.New("the poll was answered with " + answer.Status())
 		}
 		etag := answer.HTTPResponse.Header.Get("ETag")
 		params = &kasse.GetPaymentParams{Wait: &wait, IfNoneMatch: &etag}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Clients in TypeScript and Go, generated from openapi.yaml: types are checked strictly, and each makes one payment with a
-# kasse-dev of its own: KASSE_DEV names the program, which is built otherwise. Nothing that is generated here is committed.
+# Clients in TypeScript and Go, generated from openapi.yaml. They are type-checked strictly, and each makes one payment
+# with kasse-dev. KASSE_DEV names this program; without it the script builds one. No file generated here is committed.
 set -eu
 cd "$(dirname "$0")"
 GO=${GO:-go}
@@ -14,11 +14,11 @@ mkdir -p generated/kasse
 $GO tool oapi-codegen -config oapi-codegen.yaml ../../openapi.yaml
 $GO vet ./...
 
-# The Go client's types are committed, for those who take the module as it is.
+# The types of the Go client are committed, since users import the module without generating them.
 sed 's,^output: .*,output: generated/types.gen.go,' ../../clients/go/oapi-codegen.yaml >generated/types.yaml
 $GO tool oapi-codegen -config generated/types.yaml ../../openapi.yaml
 if ! cmp -s generated/types.gen.go ../../clients/go/types.gen.go; then
-	echo "clients/go/types.gen.go is not what openapi.yaml says: cd clients/go && go generate" >&2
+	echo "clients/go/types.gen.go differs from openapi.yaml: run cd clients/go && go generate" >&2
 	exit 1
 fi
 $GO build -o generated/pay .
@@ -26,7 +26,7 @@ $GO build -o generated/pay .
 work=$(mktemp -d)
 program=${KASSE_DEV:-$work/kasse-dev}
 [ -n "${KASSE_DEV:-}" ] || (cd ../.. && $GO build -o "$program" ./cmd/kasse-dev)
-: >"$work/printed" # before grep looks for it
+: >"$work/printed" # grep below needs the file
 "$program" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the findings, all or those named (run.sh NAME…), and prints for each its exit status and seconds. It ends with 1 when
-# a behaviour has changed, and with 2 when a finding could not be run.
+# Runs all findings, or those with these names (run.sh NAME…). It prints the exit status and the seconds of each. It
+# exits with 1 if a behaviour has changed, and with 2 if a finding could not be run.
 set -eu
 cd "$(dirname "$0")/../../findings"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes every target of the repository for DURATION, one after the other. A failing input is kept under testdata of its
+# Fuzzes every target of the repository for DURATION, one after the other. Go saves a failing input in testdata of its
 # package, and every later run of the tests repeats it.
 set -eu
 

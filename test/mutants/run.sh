@@ -1,8 +1,8 @@
 #!/bin/sh
-# Breaks the code on purpose, in one way after the other. Each NAME.patch beside this script names the package and the test
+# Breaks the code on purpose, with one patch after the other. Each NAME.patch in this folder names a package and a test
 # that must pass without the patch and fail with it. MUTANT=NAME runs one.
 #
-# The patches are applied to a copy of the tracked files, so that the working tree stays as it is.
+# The patches are applied to a copy of the tracked files, so the working tree does not change.
 set -eu
 
 go="${GO:-go}"
@@ -11,7 +11,8 @@ copy="$(mktemp -d)"
 trap 'rm -rf "$copy"' EXIT
 cd "$here/../.."
 git ls-files -z -- '*.go' '*.lua' '*.json' '*.yaml' '*.md' '*.dict' 'service/*' 'store/*' go.mod go.sum |
-	xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh | sort -zu | tar -c --null -T - | tar -x -C "$copy"
+	xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh |
+	sort -zu | tar -c --null -T - | tar -x -C "$copy"
 cd "$copy"
 export GIT_CEILING_DIRECTORIES="${copy%/*}" # git apply must not look for a repository above the copy
 
@@ -22,8 +23,8 @@ complain() {
 	faults=$((faults + 1))
 }
 
-# play runs the named test. Its result is in $passed: yes, no, or broken if nothing was tested. A pattern that matches no
-# subtest would leave its parent to pass, so a line of that depth is looked for.
+# play runs the named test. Its result is in $passed: yes, no, or broken if no test ran. If a pattern matches no
+# subtest, its parent passes. So play requires a result line of the subtest's depth.
 play() {
 	passed=broken depth="$(printf '%s' "$test" | tr -cd / | wc -c)"
 	if "$go" test "$package" -count=1 -v -timeout 5m -run "$test" >"$copy/output" 2>&1; then
@@ -35,12 +36,12 @@ play() {
 
 faults=0 count=0
 for patch in "$here"/${MUTANT:-*}.patch; do
-	[ -e "$patch" ] || { echo "there is no mutant ${MUTANT:-}" >&2; exit 1; }
+	[ -e "$patch" ] || { echo "test/mutants has no ${MUTANT:-}.patch" >&2; exit 1; }
 	count=$((count + 1))
 	name="$(basename "$patch" .patch)" package="$(field Package "$patch")" test="$(field Test "$patch")"
 	echo "$name: $package $test"
 	if ! git apply --check "$patch" 2>"$copy/output"; then
-		complain "the patch no longer applies; make it anew for the code as it is:"
+		complain "the patch no longer applies; adapt it to the code:"
 		cat "$copy/output" >&2
 		continue
 	fi
@@ -54,7 +55,7 @@ for patch in "$here"/${MUTANT:-*}.patch; do
 	play
 	git apply -R "$patch"
 	case "$passed" in
-	yes) complain "the test passes with the mutant: it proves nothing" ;;
+	yes) complain "the test passes with the mutant, so it does not find this fault" ;;
 	broken) complain "the mutant does not compile, or no test ran:"; tail -n 20 "$copy/output" >&2 ;;
 	no) echo "  caught" ;;
 	esac

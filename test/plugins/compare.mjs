@@ -1,4 +1,4 @@
-// Plays each history on Kasse and the simulator, and hands its events to every plug-in.
+// Runs each history on Kasse and the simulator, and delivers its events to every plug-in.
 import { createServer } from 'node:http';
 import { histories } from './histories.mjs';
 import { startSim } from './sim.mjs';

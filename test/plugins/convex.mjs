@@ -1,4 +1,4 @@
-// Convex's component keeps a table of payments; convex-test plays its database.
+// Convex's component keeps a table of payments. convex-test replaces its database.
 import { anyApi } from 'convex/server';
 import { convexTest } from 'convex-test';
 import { registerRoutes } from '@convex-dev/stripe';
@@ -20,7 +20,7 @@ export async function startConvex() {
     name: 'Convex 0.1.6, row',
     async deliver(event) {
       const log = console.log;
-      console.log = () => {}; // it prints each type that it does not know
+      console.log = () => {}; // the component prints each unknown type
       const request = new Request('https://shop.example/stripe/webhook', { method: 'POST', ...sign(event) });
       const answer = await route.handler._handler(context, request);
       console.log = log;

@@ -1,4 +1,4 @@
-// Medusa's provider turns an event into an action; the rest of Medusa carries the action out.
+// Medusa's provider turns an event into an action, which the rest of Medusa executes.
 import { createRequire } from 'node:module';
 import { sign } from './sign.mjs';
 
@@ -8,7 +8,7 @@ export async function startMedusa() {
   const provider = new Provider({}, {
     apiKey: 'sk_test_plugins', webhookSecret: 'whsec_plugins', asyncPaymentMethodTypes: ['sepa_debit'],
   });
-  provider.stripe_.paymentMethods.retrieve = async (id) => ({ id, type: 'sepa_debit' }); // asked for debits only
+  provider.stripe_.paymentMethods.retrieve = async (id) => ({ id, type: 'sepa_debit' }); // called for debits only
   let last;
   return {
     name: 'Medusa 2.21.2, last action',

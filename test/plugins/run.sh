@@ -1,7 +1,7 @@
 #!/bin/sh
-# Plays histories of payments on Kasse and the simulator, hands the same signed events to the webhook handlers of public
-# plug-ins, and prints each one's resulting states as a table. It exits 1 if docs/plugins.md has another table;
-# UPDATE=1 writes it there. Packages are installed in a temporary folder.
+# Runs histories of payments on Kasse and the simulator, delivers the same signed events to the webhook handlers of
+# public plug-ins, and prints the resulting states of each as a table. It exits with 1 if docs/plugins.md has another
+# table; UPDATE=1 writes the table there. Packages are installed in a temporary folder.
 set -eu
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -16,8 +16,8 @@ cd "$work"
 echo "Installing the plug-ins; this takes a few minutes." >&2
 npm install --silent --legacy-peer-deps >npm.log 2>&1 || { cat npm.log; exit 2; }
 
-./kasse-dev -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 -seed 21 -settle 9000h \
-	>addresses 2>kasse.log &
+./kasse-dev -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 \
+	-seed 21 -settle 9000h >addresses 2>kasse.log &
 dev=$!
 until grep -q '^Control' addresses; do
 	kill -0 $dev

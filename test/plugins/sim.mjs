@@ -11,7 +11,7 @@ async function answer(response) {
   return text ? JSON.parse(text) : {};
 }
 
-/** Connects to what kasse-dev has printed, and sends all events to the receiver too. */
+/** Connects to the addresses that kasse-dev has printed. Stripe sends all events to the receiver, too. */
 export async function startSim(receiver) {
   const printed = readFileSync('addresses', 'utf8');
   const at = (name) => printed.match(new RegExp(`^${name} +(\\S+)`, 'm'))[1];
@@ -29,7 +29,7 @@ export async function startSim(receiver) {
   let refund, dispute;
   return {
     async open(order_id, { amount, capture_method }) {
-      const metadata = { session_id: 'payses_plugins' }; // by which Medusa knows its payments
+      const metadata = { session_id: 'payses_plugins' }; // Medusa finds its payments by this id
       const body = { order_id, amount, currency: 'eur', capture_method, metadata };
       return (await kasse('POST', '/v1/payments', body)).payment_intent;
     },

@@ -1,4 +1,4 @@
-// The sync engine writes Stripe's objects into PostgreSQL, which PGlite plays.
+// The sync engine writes Stripe's objects into PostgreSQL. Here PGlite is the database.
 import { readdirSync, readFileSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { StripeSync } from '@supabase/stripe-sync-engine';

@@ -1,4 +1,4 @@
-// A whole Vendure server on an SQLite in memory, with one order for each history.
+// A whole Vendure server on SQLite in memory, with one order for each history.
 import { createRequire } from 'node:module';
 import { sign } from './sign.mjs';
 
@@ -24,7 +24,7 @@ async function bootstrap() {
   });
 }
 
-/** Makes what an order needs: a tax zone, the payment method. */
+/** Creates the tax zone and the payment method that an order needs. */
 async function fill(get, context) {
   const zone = await get(core.ZoneService).create(context, { name: 'EU', memberIds: [] });
   const category = await get(core.TaxCategoryService).create(context, { name: 'standard', isDefault: true });
@@ -67,7 +67,7 @@ export async function startVendure() {
     },
     async deliver(event, name) {
       const { object } = event.data;
-      if (object.metadata?.session_id) { // an object of the payment: Vendure's own metadata stand there
+      if (object.metadata?.session_id) { // an object of the payment needs Vendure's own metadata
         object.metadata = { channelToken: token, orderCode: made[name].code, orderId: String(made[name].id) };
       }
       return (await fetch(url, { method: 'POST', ...sign(event) })).status;

@@ -13,18 +13,18 @@ import (
 
 // Server is a redis-server, or a sentinel, with its own directory.
 type Server struct {
-	Dir     string           // of its data, configuration and log
+	Dir     string           // directory of its data, configuration and log
 	Config  string           // a configuration file that the server rewrites; empty: none
-	Args    []string         // of redis-server, but --port
-	Env     []string         // all of its environment
-	Ready   *regexp.Regexp   // what it prints once it is up; nil: that it accepts connections
+	Args    []string         // arguments of redis-server, without --port
+	Env     []string         // its whole environment
+	Ready   *regexp.Regexp   // the log line of a started server; nil: that of redis-server
 	Port    int              // 0: Start chooses a free one
 	Process *program.Process // nil before Start
 }
 
 var ready = regexp.MustCompile(`Ready to accept connections`)
 
-// Start returns once the server is up. After an error nothing is left running. The error is exec.ErrNotFound where
+// Start returns when the server has started. After an error nothing is left running. The error is exec.ErrNotFound if
 // redis-server is not installed.
 func (s *Server) Start(ctx context.Context) error {
 	path, err := exec.LookPath("redis-server")
@@ -67,10 +67,10 @@ func (s *Server) startAt(ctx context.Context, path string, port int) error {
 	return nil
 }
 
-// Addr is the server's host and port.
+// Addr returns the server's host and port.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// FreePort finds a port of the loopback interface that no process listens on at the moment.
+// FreePort returns a loopback port on which no process listens at the moment.
 func FreePort() (int, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

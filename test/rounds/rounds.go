@@ -1,9 +1,9 @@
-// Package rounds returns how much of a long test is played. Every kind of case is always played; the number of
-// cases, seeds and repetitions depends on the environment variable KASSE_TEST_ROUNDS:
+// Package rounds decides how many rounds a long test runs. Every kind of case always runs. The number of cases, seeds
+// and repetitions depends on the environment variable KASSE_TEST_ROUNDS:
 //
 //   - unset, as in `make test`: few;
 //   - check, as in `make check`: many;
-//   - all, as in `make proofs`: every one.
+//   - all, as in `make proofs`: all.
 package rounds
 
 import (
@@ -13,15 +13,15 @@ import (
 
 const variable = "KASSE_TEST_ROUNDS"
 
-// Of returns one of the numbers, by KASSE_TEST_ROUNDS.
+// Of returns one of the numbers, depending on KASSE_TEST_ROUNDS.
 func Of(few, check, all int) int { return choose(os.Getenv(variable), few, check, all) }
 
-// All reports whether every round is to be played.
+// All reports whether the test must run all rounds.
 func All() bool { return Of(0, 0, 1) == 1 }
 
-// choose panics where the variable has another value: a misspelt one would silently play few.
-func choose(asked string, few, check, all int) int {
-	switch asked {
+// choose panics if the variable has another value. Otherwise a misspelt value would silently run few rounds.
+func choose(value string, few, check, all int) int {
+	switch value {
 	case "":
 		return few
 	case "check":
@@ -29,5 +29,5 @@ func choose(asked string, few, check, all int) int {
 	case "all":
 		return all
 	}
-	panic(fmt.Sprintf("%s is %q; it must be unset, check or all", variable, asked))
+	panic(fmt.Sprintf("%s is %q; it must be unset, check or all", variable, value))
 }

@@ -3,20 +3,19 @@ package rounds
 import "testing"
 
 func TestOf(t *testing.T) {
-	for asked, want := range map[string]int{"": 1, "check": 2, "all": 3} {
-		t.Setenv(variable, asked)
-		if got := Of(1, 2, 3); got != want || All() != (asked == "all") {
-			t.Errorf("%q: %d rounds, all %t", asked, got, All())
+	for value, want := range map[string]int{"": 1, "check": 2, "all": 3} {
+		t.Setenv(variable, value)
+		if got := Of(1, 2, 3); got != want || All() != (value == "all") {
+			t.Errorf("%q: %d rounds, all %t", value, got, All())
 		}
 	}
 }
 
-// TestMisspeltRounds: a test that plays few rounds by mistake would prove less than its name
-// promises.
+// TestMisspeltRounds: a misspelt value panics. Otherwise a test would run few rounds and prove less than intended.
 func TestMisspeltRounds(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("a misspelt value is taken")
+			t.Error("a misspelt value is accepted")
 		}
 	}()
 	t.Setenv(variable, "al")

@@ -1,6 +1,6 @@
-// Command run is `go test` with progress. It prints a line for each finished package, a line every 15 s for
-// each package that still runs, and the whole output of failures. It takes the flags and packages of `go
-// test` and exits with its status.
+// Command run is `go test` with progress. It prints a line for each finished package, a line every 15 s for each
+// package that still runs, and the whole output of failures. It takes the flags and packages of `go test` and exits
+// with its status.
 package main
 
 import (

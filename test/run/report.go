@@ -42,8 +42,8 @@ func newReport(out io.Writer, now func() time.Time) *report {
 	return &report{out: out, now: now, began: now(), packages: map[string]*progress{}}
 }
 
-// follow reads events to their end. At each tick it prints a line for each running package. It prints lines
-// that are no events as they are.
+// follow reads events to their end. At each tick it prints a line for each running package. It prints other lines
+// unchanged.
 func (r *report) follow(events io.Reader, tick <-chan time.Time) error {
 	lines, failed := make(chan string), make(chan error, 1)
 	go func() {

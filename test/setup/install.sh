@@ -1,12 +1,11 @@
 #!/bin/sh
-# Makes sure that there are the programs that tests start: redis-server, of which many start one for themselves, and curl,
-# with which one pastes the walk of the README. With "browser" also Chromium. Asks for root only where it has to, and only
-# when something is missing.
+# Installs the programs that the tests need, if they are missing: redis-server, which many tests start, and curl, which
+# the README's commands use. With "browser" it also installs Chromium. It uses root only if a program is missing.
 set -eu
 
 fail() {
 	echo "$1 is missing, and $2." >&2
-	echo "Install it (Redis 7.0 or newer) so that $1 is in the PATH, then try again." >&2
+	echo "Install $1 (redis-server: 7.0 or newer) in the PATH, then try again." >&2
 	exit 1
 }
 
@@ -27,7 +26,7 @@ install() {
 		echo "$1 is missing; installing it with Homebrew" >&2
 		brew install "$3" || fail "$1" "brew install $3 failed"
 	else
-		fail "$1" "there is neither apt-get nor brew to install it with"
+		fail "$1" "neither apt-get nor brew is available to install it"
 	fi
 	command -v "$1" >/dev/null || fail "$1" "it is still not in the PATH after the installation"
 }

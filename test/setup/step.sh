@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs one step of `make check`: step.sh NAME COMMAND… It prints a line when the step has ended, with its seconds. If
-# the step failed it prints its whole output, and otherwise only the lines about skipped work.
+# Runs one step of `make check`: step.sh NAME COMMAND… It prints a line with the seconds when the step has ended. If
+# the step failed it prints the whole output before, otherwise only the lines about skipped work.
 set -u
 name=$1
 shift

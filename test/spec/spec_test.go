@@ -1,5 +1,5 @@
-// Package spec_test checks that openapi.yaml is consistent: it loads, every example matches its schema, and
-// promises for every response are in every response.
+// Package spec_test checks that openapi.yaml is consistent: it loads, every example matches its schema, and every
+// response has the headers that the contract requires.
 //
 // The API tests check that the server does what the document promises.
 package spec_test
@@ -63,7 +63,7 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 	}
 }
 
-// TestPushedExamples: the document also describes the pushed events.
+// TestPushedExamples: the examples of pushed events match their schema, and the schema refuses incomplete events.
 func TestPushedExamples(t *testing.T) {
 	pushed := load(t).Webhooks["event"].Post
 	checkExamples(t, "push", pushed.RequestBody.Value.Content, openapi3.VisitAsRequest())
@@ -74,7 +74,8 @@ func TestPushedExamples(t *testing.T) {
 	}
 }
 
-// checkExamples also requires an example wherever there is JSON, since the examples are test data.
+// checkExamples checks that the examples match their schemas. Each JSON content must have an example, since the
+// examples are test data.
 func checkExamples(t *testing.T, where string, content openapi3.Content, direction openapi3.SchemaValidationOption) {
 	t.Helper()
 	for mediaType, media := range content {
@@ -108,15 +109,15 @@ func roundTrip(t *testing.T, value any) any {
 	return decoded
 }
 
-// TestSchemasRefuse guards the test above: a schema that accepts anything would pass it.
+// TestSchemasRefuse: schemas refuse wrong values. With a schema that accepts every value, the test above would pass.
 func TestSchemasRefuse(t *testing.T) {
 	tests := map[string]struct{ schema, value string }{
-		"unknown member":    {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","ammount":2}`},
-		"amount as text":    {"PaymentCreate", `{"order_id":"a","amount":"1","currency":"eur"}`},
-		"amount of nothing": {"PaymentCreate", `{"order_id":"a","amount":0,"currency":"eur"}`},
-		"no amount":         {"PaymentCreate", `{"order_id":"a","currency":"eur"}`},
-		"amount null":       {"PaymentCreate", `{"order_id":"a","amount":null,"currency":"eur"}`},
-		"our metadata key": {
+		"unknown member": {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","ammount":2}`},
+		"amount as text": {"PaymentCreate", `{"order_id":"a","amount":"1","currency":"eur"}`},
+		"amount of zero": {"PaymentCreate", `{"order_id":"a","amount":0,"currency":"eur"}`},
+		"no amount":      {"PaymentCreate", `{"order_id":"a","currency":"eur"}`},
+		"amount null":    {"PaymentCreate", `{"order_id":"a","amount":null,"currency":"eur"}`},
+		"Kasse's metadata key": {
 			"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"kasse_x":"y"}}`,
 		},
 		"empty metadata": {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":""}}`},
@@ -153,8 +154,8 @@ func TestSchemasRefuse(t *testing.T) {
 	}
 }
 
-// TestAbsentMayBeNull: an optional member may be null.
-func TestAbsentMayBeNull(t *testing.T) {
+// TestOptionalMayBeNull: an optional member may be null.
+func TestOptionalMayBeNull(t *testing.T) {
 	for _, name := range []string{
 		"PaymentCreateByToken", "PaymentCancel", "CustomerSessionCreate", "CustomerSessionOptions",
 	} {
@@ -178,8 +179,9 @@ func check(t *testing.T, schema, text string) error {
 	return load(t).Components.Schemas[schema].Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
 }
 
-// TestEveryAnswerKeepsItsPromises checks the contract's rules for all responses of a kind.
-func TestEveryAnswerKeepsItsPromises(t *testing.T) {
+// TestResponseHeaders: each response declares the headers that the contract requires for its status. Errors are problem
+// documents.
+func TestResponseHeaders(t *testing.T) {
 	headers := map[string]string{"201": "Location", "304": "ETag", "401": "WWW-Authenticate", "429": "Retry-After"}
 	for id, op := range operations(t) {
 		t.Run(id, func(t *testing.T) {
@@ -194,11 +196,11 @@ func TestEveryAnswerKeepsItsPromises(t *testing.T) {
 				}
 				for _, name := range want {
 					if header := response.Value.Headers[name]; header == nil || !header.Value.Required {
-						t.Errorf("%s does not promise %s", status, name)
+						t.Errorf("response %s does not require the header %s", status, name)
 					}
 				}
 				if status >= "400" && !probe && response.Value.Content["application/problem+json"] == nil {
-					t.Errorf("%s is no problem document", status)
+					t.Errorf("response %s is not a problem document", status)
 				}
 			}
 		})
@@ -232,8 +234,7 @@ func TestProblemTableHasEveryCode(t *testing.T) {
 	}
 }
 
-// TestProblemExamplesAgree: an example is named by its code, and its type, status and title are those of the
-// table.
+// TestProblemExamplesAgree: an example has its code as its name, and its type, status and title are those of the table.
 func TestProblemExamplesAgree(t *testing.T) {
 	rows := problemTable(load(t).Components.Schemas["ProblemCode"].Value)
 	for id, op := range operations(t) {
@@ -248,7 +249,7 @@ func TestProblemExamplesAgree(t *testing.T) {
 					got := fmt.Sprintln(problem["code"], problem["type"], problem["status"], problem["title"])
 					want := fmt.Sprintln(code, "urn:kasse:problem:"+code, status, rows[code].title)
 					if got != want || rows[code].status != status {
-						t.Errorf("%s: example says %s, want %s", status, got, want)
+						t.Errorf("%s: the example has %s, want %s", status, got, want)
 					}
 				}
 			}
@@ -261,8 +262,7 @@ func TestProblemExamplesAgree(t *testing.T) {
 func TestOnlyRequestsAreClosed(t *testing.T) {
 	requests := []string{
 		"Address", "CustomerSessionCreate", "CustomerSessionOptions", "PaymentCancel", "PaymentCapture",
-		"PaymentChange",
-		"PaymentCreateByToken", "RefundCreate", "Shipping",
+		"PaymentChange", "PaymentCreateByToken", "RefundCreate", "Shipping",
 	}
 	var closed []string
 	for name, schema := range load(t).Components.Schemas {

@@ -1,5 +1,6 @@
 #!/bin/bash
-# boot.sh DIRECTORY: in new namespaces, makes a machine of this one's files, and becomes its systemd.
+# boot.sh DIRECTORY runs in new namespaces. It makes a root file system over this machine's files, and replaces itself
+# by systemd.
 set -e
 work=$1
 fs=$work/fs
@@ -10,7 +11,7 @@ mount -t tmpfs tmpfs "$fs"
 mkdir "$fs/upper" "$fs/work" "$root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$fs/upper,workdir=$fs/work" "$root"
 mount -t proc proc "$root/proc"
-mount --bind "$root/proc/sys" "$root/proc/sys" # no setting of the machine's kernel is changed
+mount --bind "$root/proc/sys" "$root/proc/sys" # read-only, so that no setting of the kernel is changed
 mount -o remount,bind,ro "$root/proc/sys"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/sys/fs/cgroup"
@@ -34,7 +35,7 @@ touch "$root/dev/console"
 mount --bind "$CONSOLE" "$root/dev/console"
 mkdir -p "$root$work"
 mount --bind "$work" "$root$work"
-mkdir "$root/run/redis" # Kasse has a /tmp of its own, in which there is no socket of Redis
+mkdir "$root/run/redis" # not in /tmp: Kasse has its own, without the socket of Redis
 touch "$root/run/redis/redis-server.sock"
 mount --bind "$work/redis.sock" "$root/run/redis/redis-server.sock"
 
@@ -43,7 +44,7 @@ install -d -m 700 "$root/etc/kasse"
 cp -r "$work/etc/." "$root/etc/kasse/"
 chmod -R go= "$root/etc/kasse"
 
-# Two units and no others: the one that is tried, and one that looks at it.
+# systemd starts only two units: kasse.service, and the tests of it.
 units=$root/etc/systemd/system
 rm -rf "$units"
 mkdir -p "$units/kasse.service.d"
@@ -51,9 +52,9 @@ cp "$work/kasse.service" "$units/"
 printf '[Service]\nStandardOutput=append:%s\nStandardError=append:%s\n' "$work/out/kasse" "$work/out/kasse" \
 	>"$units/kasse.service.d/output.conf"
 printf '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nStandardOutput=append:%s\nStandardError=append:%s\n' \
-	"$work/out/story" "$work/out/story" >"$units/story.service"
-printf 'ExecStart=/bin/bash %s/story.sh\nExecStopPost=/bin/kill -s RTMIN+14 1\n' "$work" >>"$units/story.service"
-printf '[Unit]\nDefaultDependencies=no\nAllowIsolate=yes\nWants=kasse.service story.service\n' >"$units/checked.target"
+	"$work/out/checks" "$work/out/checks" >"$units/checks.service"
+printf 'ExecStart=/bin/bash %s/checks.sh\nExecStopPost=/bin/kill -s RTMIN+14 1\n' "$work" >>"$units/checks.service"
+printf '[Unit]\nDefaultDependencies=no\nAllowIsolate=yes\nWants=kasse.service checks.service\n' >"$units/checked.target"
 for unit in sysinit basic; do printf '[Unit]\nDefaultDependencies=no\n' >"$units/$unit.target"; done
 for unit in systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket network-online.target; do
 	ln -s /dev/null "$units/$unit"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs deploy/systemd/kasse.service under a real systemd, with all its restrictions. Debian's systemd, and root.
+# Runs deploy/systemd/kasse.service under a real systemd, with all its restrictions. It needs Debian's systemd and root.
 #
-# systemd is process 1 of namespaces of its own, over a copy of this machine's files: nothing of it reaches the machine, and
-# when the namespaces end, everything in them ends.
+# systemd is process 1 of its own namespaces, over a copy of this machine's files. It does not change the machine, and
+# its processes end with the namespaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 GO="${GO:-go}"
@@ -11,7 +11,7 @@ for program in /lib/systemd/systemd systemd-analyze script unshare redis-server;
 	command -v "$program" >/dev/null || { echo "NOT CHECKED: $program is missing" >&2; exit 1; }
 done
 [ "$(id -u)" -eq 0 ] || { echo "NOT CHECKED: make systemd-check needs root" >&2; exit 1; }
-[ -d /sys/fs/cgroup/systemd ] || { echo "NOT CHECKED: this needs the hierarchies of cgroup v1" >&2; exit 1; }
+[ -d /sys/fs/cgroup/systemd ] || { echo "NOT CHECKED: this machine has no cgroup v1 hierarchies" >&2; exit 1; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kasse-systemd.XXXXXX")
 started=()
@@ -24,7 +24,8 @@ trap clean EXIT
 
 CGO_ENABLED=0 "$GO" build -o "$work/" ./cmd/kasse ./cmd/kasse-dev
 
-"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 >"$work/dev" 2>&1 &
+"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 \
+	>"$work/dev" 2>&1 &
 started+=($!)
 redis-server --unixsocket "$work/redis.sock" --unixsocketperm 777 --port 0 --dir "$work" --save "" \
 	--appendonly yes --appendfsync always >"$work/redis.log" &
@@ -50,9 +51,9 @@ key=ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse
 	echo "dev:$(printf %s "$key" | sha256sum | cut -d ' ' -f 1):read+write" >service-keys
 	: >order-token-secrets
 )
-cp deploy/systemd/kasse.service test/systemd/story.sh "$work/"
+cp deploy/systemd/kasse.service test/systemd/checks.sh "$work/"
 
-# systemd writes to the console: script gives it one. Its cgroups are below one of ours.
+# systemd writes to the console, which script provides. Its cgroups are below the cgroup kasse-systemd-check.
 cat >"$work/outer.sh" <<-EOF
 	for controller in systemd devices memory pids; do
 		[ -d /sys/fs/cgroup/\$controller ] || continue
@@ -63,9 +64,9 @@ cat >"$work/outer.sh" <<-EOF
 EOF
 timeout -k 5 300 script -qefc "bash $work/outer.sh" "$work/boot.log" </dev/null >/dev/null 2>&1 || true
 
-cat "$work/out/story" 2>/dev/null || true
-if ! grep -q '^everything holds$' "$work/out/story" 2>/dev/null; then
-	echo "the unit's own output, and systemd's:" >&2
+cat "$work/out/checks" 2>/dev/null || true
+if ! grep -q '^all checks passed$' "$work/out/checks" 2>/dev/null; then
+	echo "FAILED. The output of the unit and of systemd:" >&2
 	tail -n 20 "$work/out/kasse" "$work/boot.log" >&2 || true
 	exit 1
 fi

@@ -1,4 +1,4 @@
-// Package wait waits for conditions. No test sleeps for a fixed time instead. Only a broken run reaches the
+// Package wait waits for conditions. Tests use it instead of a sleep of a fixed time. Only a broken run reaches the
 // deadline, so no test depends on the machine's speed.
 package wait
 
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Patience is the deadline of every wait. One minute was too short on a machine thirty times slower than an
-// idle one, and Kasse repeats a failed request to Stripe after a minute.
+// Patience limits every wait. One minute was too short on a machine thirty times slower than an idle one, and Kasse
+// repeats a failed request to Stripe after a minute.
 const Patience = 3 * time.Minute
 
 // interval is the pause between two checks of a condition.
 const interval = 10 * time.Millisecond
 
 // ErrGaveUp ends a wait early, when the condition can no longer be met.
-var ErrGaveUp = errors.New("in vain")
+var ErrGaveUp = errors.New("gave up")
 
-// ErrNotYet is for a condition without its own reason.
+// ErrNotYet is the reason of conditions that return no other.
 var ErrNotYet = errors.New("not yet")
 
 // T is a testing.TB, named here so that programs which wait do not link package testing.

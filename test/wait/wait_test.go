@@ -13,15 +13,15 @@ import (
 
 func TestForReturnsOnceMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := 0
+		tries := 0
 		err := wait.For(t.Context(), func() error {
-			if looks++; looks < 3 {
+			if tries++; tries < 3 {
 				return wait.ErrNotYet
 			}
 			return nil
 		})
-		if err != nil || looks != 3 {
-			t.Errorf("got %v after %d looks, want nil after 3", err, looks)
+		if err != nil || tries != 3 {
+			t.Errorf("got %v after %d tries, want nil after 3", err, tries)
 		}
 	})
 }
@@ -39,14 +39,14 @@ func TestForFailsWithTheLastReason(t *testing.T) {
 	})
 }
 
-// TestForKeepsTheReasonBeforeTheDeadline: a request that the deadline cuts off does not replace the reason of
-// the try before.
+// TestForKeepsTheReasonBeforeTheDeadline: the error of a try that the deadline interrupts does not replace the reason
+// of the try before.
 func TestForKeepsTheReasonBeforeTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reason := errors.New("the reason")
 	err := wait.For(ctx, func() error {
 		if ctx.Err() != nil {
-			return errors.New("cut off")
+			return errors.New("interrupted")
 		}
 		defer cancel()
 		return reason
@@ -57,13 +57,13 @@ func TestForKeepsTheReasonBeforeTheDeadline(t *testing.T) {
 }
 
 func TestForGivesUpEarly(t *testing.T) {
-	looks := 0
+	tries := 0
 	err := wait.For(t.Context(), func() error {
-		looks++
+		tries++
 		return fmt.Errorf("the process ended: %w", wait.ErrGaveUp)
 	})
-	if !errors.Is(err, wait.ErrGaveUp) || looks != 1 {
-		t.Errorf("got %v after %d looks, want ErrGaveUp after one", err, looks)
+	if !errors.Is(err, wait.ErrGaveUp) || tries != 1 {
+		t.Errorf("got %v after %d tries, want ErrGaveUp after one", err, tries)
 	}
 }
 

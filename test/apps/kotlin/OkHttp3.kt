@@ -1,5 +1,5 @@
-// OkHttp 4 turned these functions into properties, and docs/apps.md uses the properties. Debian has
-// OkHttp 3: with it, they come from here.
+// docs/apps.md uses these properties of OkHttp 4. In OkHttp 3, which Debian has, they are functions. This file adds the
+// properties.
 import okhttp3.Response
 import okhttp3.ResponseBody
 

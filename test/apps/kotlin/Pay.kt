@@ -1,5 +1,5 @@
-// Runs the code of docs/apps.md against kasse-dev: opens a payment, pays at the simulated Stripe,
-// and follows it until paid. Arguments: the base URLs of Kasse and of Stripe.
+// Runs the code of docs/apps.md with kasse-dev: it opens a payment, pays at the simulated Stripe, and follows the
+// status until it is paid. Arguments: the base URLs of Kasse and of Stripe.
 import kotlin.concurrent.thread
 import kotlin.system.exitProcess
 import okhttp3.FormBody
@@ -64,7 +64,7 @@ fun main(args: Array<String>) {
     val waiting = kasse.openPayment(mint(address, "kotlin-2", customer)) // stays unpaid
     kasse.follow(waiting.getString("payment_intent"), waiting.getString("client_secret")) {
         thread {
-            Thread.sleep(1000) // so that stop usually meets a long poll
+            Thread.sleep(1000) // so that stop usually interrupts a long poll
             kasse.stop()
         }
     }

@@ -8,5 +8,7 @@ export default defineConfig({
   root: '.',
   input: { path: '../../../openapi.yaml' },
   output: { path: './generated/kubb', clean: true, format: false },
-  plugins: [pluginOas({ generators: [] }), pluginTs({}), pluginZod({}), pluginClient({ client: 'fetch', parser: 'zod' })],
+  plugins: [
+    pluginOas({ generators: [] }), pluginTs({}), pluginZod({}), pluginClient({ client: 'fetch', parser: 'zod' }),
+  ],
 });

@@ -1,7 +1,6 @@
-// All makes one payment with the client that ogen generated from openapi.yaml. The backend mints a token, the
-// page opens the payment, the customer pays at the simulated Stripe, and the backend reads the order until it
-// is paid. The page opens the payment without the client, since ogen 1.24.0 leaves createPayment out (see
-// ogen.yml).
+// All makes one payment with the client that ogen generated from openapi.yaml. The backend creates a token, the page
+// opens the payment, the customer pays at the simulated Stripe, and the backend reads the order until it is paid. The
+// page opens the payment without the client, since ogen 1.24.0 does not generate createPayment (see ogen.yml).
 //
 //	all KASSE STRIPE
 package main
@@ -29,7 +28,7 @@ func (b backend) ServiceKey(context.Context, kasse.OperationName) (kasse.Service
 	return kasse.ServiceKey{Token: string(b)}, nil
 }
 
-// OrderTokenAuth refuses: a backend has no token.
+// OrderTokenAuth returns no token, since a backend has none.
 func (b backend) OrderTokenAuth(context.Context, kasse.OperationName) (kasse.OrderTokenAuth, error) {
 	return kasse.OrderTokenAuth{}, ogenerrors.ErrSkipClientSecurity
 }
@@ -57,7 +56,7 @@ func pay(ctx context.Context, server, stripe string) error {
 	}
 	minted, ok := answer.(*kasse.OrderTokenHeaders)
 	if !ok {
-		return fmt.Errorf("the mint was answered %T", answer)
+		return fmt.Errorf("the request of a token was answered with %T", answer)
 	}
 	var opened struct {
 		PaymentIntent string `json:"payment_intent"`
@@ -70,17 +69,16 @@ func pay(ctx context.Context, server, stripe string) error {
 		"client_secret": {opened.ClientSecret}, "payment_method": {"pm_card_visa"},
 		"return_url": {"https://shop.example/thanks"},
 	}
-	if err := post(
-		ctx, stripe+"/v1/payment_intents/"+opened.PaymentIntent+"/confirm", "pk_test_kasse_dev", form, nil,
-	); err != nil {
+	confirm := stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
+	if err := post(ctx, confirm, "pk_test_kasse_dev", form, nil); err != nil {
 		return err
 	}
 	if err := until(ctx, client, order); err != nil {
 		return err
 	}
-	unknown, err := client.GetOrder(ctx, kasse.GetOrderParams{OrderID: "nobody"})
+	unknown, err := client.GetOrder(ctx, kasse.GetOrderParams{OrderID: "unknown"})
 	if problem, ok := unknown.(*kasse.NotFoundHeaders); err != nil || !ok || problem.Response.Code != "not_found" {
-		return fmt.Errorf("an unknown order is %v, %w", unknown, err)
+		return fmt.Errorf("an unknown order was answered with %v, %w", unknown, err)
 	}
 	fmt.Printf("ok  ogen: %s is paid\n", opened.PaymentIntent)
 	return nil
@@ -102,7 +100,7 @@ func post(ctx context.Context, address, token string, form url.Values, into any)
 	}
 	defer answer.Body.Close() //nolint:errcheck // it is only read
 	if answer.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s answered %s", address, answer.Status)
+		return fmt.Errorf("%s answered with %s", address, answer.Status)
 	}
 	if into == nil {
 		return nil
@@ -119,7 +117,7 @@ func until(ctx context.Context, client *kasse.Client, order kasse.OrderID) error
 		}
 		found, ok := answer.(*kasse.OrderHeaders)
 		if !ok {
-			return fmt.Errorf("the order was answered %T", answer)
+			return fmt.Errorf("the order was answered with %T", answer)
 		}
 		if !found.Response.Payment.Null && found.Response.Payment.Value.State == kasse.StatePaid {
 			return nil

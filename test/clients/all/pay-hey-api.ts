@@ -7,6 +7,9 @@ client.setConfig({ baseUrl: addresses().kasse, throwOnError: true });
 
 await pay('hey-api', {
   create: async (credential, body) => (await createPayment({ auth: credential, body, throwOnError: true })).data,
-  read: async (credential, payment) => (await getPayment({ auth: credential, path: { payment_intent: payment }, throwOnError: true })).data,
+  async read(credential, payment) {
+    const path = { payment_intent: payment };
+    return (await getPayment({ auth: credential, path, throwOnError: true })).data;
+  },
   mint: async (credential, body) => (await mintOrderToken({ auth: credential, body, throwOnError: true })).data,
 });

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Clients by the other generators that callers use: orval with Zod, kubb with Zod, @hey-api/openapi-ts, ogen. Each is
-# generated from openapi.yaml as its documentation says, is checked strictly, and makes a payment with a kasse-dev of its own.
-# Nothing that is generated is committed. orval 8 needs Node 22, so that the last 7 is used.
+# Clients of other generators that callers use: orval with Zod, kubb with Zod, @hey-api/openapi-ts and ogen. Each is
+# generated from openapi.yaml as its documentation says, is type-checked strictly, and makes a payment with kasse-dev.
+# No generated file is committed. orval 8 needs Node 22, so the last version 7 is used.
 set -eu
 cd "$(dirname "$0")"
 GO=${GO:-go}
@@ -9,9 +9,9 @@ spec=../../../openapi.yaml
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
-# generate runs a generator, whose output is shown if it fails.
+# generate runs a generator, and shows its output if it fails.
 generate() {
-	"$@" >"$work/said" 2>&1 || { cat "$work/said"; echo "$1 has failed" >&2; exit 1; }
+	"$@" >"$work/output" 2>&1 || { cat "$work/output"; echo "$1 has failed" >&2; exit 1; }
 }
 
 [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent
@@ -32,7 +32,8 @@ if grep -rn '\.default(' generated/orval generated/kubb; then
 fi
 
 (cd ../../.. && $GO build -o "$work/kasse-dev" ./cmd/kasse-dev)
-"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
+"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 \
+	>"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 until grep -q '^A walk' "$work/printed"; do
