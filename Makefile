@@ -147,13 +147,13 @@ apps: ##l the code of docs/apps.md; needs Debian's kotlin and OkHttp
 proofs: export KASSE_TEST_ROUNDS = all
 proofs: programs ##l every round of the long tests
 	$(GO) test -vet=off -race -count=1 -v -timeout 2h ./test/process -run \
-	  'TestConvergence|TestWebhooksInAnyOrder|TestOrdersEndTrue|TestKillWhilePushing|TestRedisGoesBack|TestHalfOfRedisIsLost'
+	  'TestConvergence|TestWebhooksInAnyOrder|TestRandomOrders|TestKillWhilePushing|TestRedisLosesLastStep|TestRedisLosesPart'
 	$(GO) test -vet=off -count=1 -v -timeout 1h ./test/sim ./service/payment -run 'TestSimulation|TestSame|Exhaustive'
 
 .PHONY: losses
 losses: export KASSE_TEST_ROUNDS = all
-losses: programs ##l every case of a Redis that goes back in time or loses a part
-	$(GO) test -count=1 -v -timeout 1h ./test/process -run 'TestRedisGoesBack|TestHalfOfRedisIsLost'
+losses: programs ##l every case of a Redis that loses its last writes or a part
+	$(GO) test -count=1 -v -timeout 1h ./test/process -run 'TestRedisLosesLastStep|TestRedisLosesPart'
 
 DURATION ?= 5m
 model: ##l the model-based tests on new seeds; DURATION=5m
@@ -183,7 +183,7 @@ sim: ##l the simulation on new seeds; DURATION=5m, or SEED=N step by step
 
 .PHONY: orders
 orders: programs ##l orders raced over HTTP while servers are killed; DURATION=5m
-	$(GO) test -count=1 -v -timeout 0 ./test/process -run TestOrdersEndTrue -args -duration=$(DURATION)
+	$(GO) test -count=1 -v -timeout 0 ./test/process -run TestRandomOrders -args -duration=$(DURATION)
 
 .PHONY: mutants
 mutants: programs ##l break the code on purpose; a named test has to fail; MUTANT=name

@@ -26,25 +26,26 @@ import (
 const devKey = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
 
 // shop is one example backend and its kasse-dev. The backend reaches Kasse through the proxy front,
-// so that a test can block the feed, and can replace the kasse-dev.
+// so that a test can block the feed and replace the kasse-dev.
 type shop struct {
 	t       *testing.T
 	command []string // starts the backend
 	env     map[string]string
 	backend *process
 	earlier string // output of stopped backends
-	address string // of the backend; it stays when the backend starts again
+	address string // host:port of the backend; a restarted backend has the same
 
 	dev    *process
 	stripe string // base URL of the simulator
 	front  *httptest.Server
 	target atomic.Pointer[url.URL]
-	noFeed atomic.Bool            // the feed is answered 503
-	pages  atomic.Pointer[pages]  // answers the feed in Kasse's place, unless nil
-	cursor atomic.Pointer[string] // of the last feed request; nil: none since it was reset
+	noFeed atomic.Bool            // the proxy answers requests for the feed with 503
+	pages  atomic.Pointer[pages]  // answers requests for the feed instead of Kasse, unless nil
+	cursor atomic.Pointer[string] // of the last feed request; nil: none since the test reset it
 	client *http.Client
 }
 
+// newShop prepares a shop whose backend is started by the command. It starts nothing but the proxy.
 func newShop(t *testing.T, command []string) *shop {
 	t.Helper()
 	s := &shop{t: t, command: command, client: newClient(t), address: "127.0.0.1:0"}
@@ -69,7 +70,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := s.target.Load()
 	if target == nil || s.noFeed.Load() && r.URL.Path == "/v1/events" {
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, "<html>not now</html>", http.StatusServiceUnavailable)
+		http.Error(w, "<html>unavailable</html>", http.StatusServiceUnavailable)
 		return
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
@@ -86,7 +87,7 @@ func (s *shop) startBackend(changes map[string]string) {
 	p := run(s.t, s.command[0], env, s.command[1:]...)
 	wait.Until(s.t, "the address of the backend", func() error {
 		if p.hasEnded() {
-			s.t.Fatalf("it ended: %s", p.stderr.String())
+			s.t.Fatalf("the backend ended: %s", p.stderr.String())
 		}
 		found := regexp.MustCompile(`listening on http://(\S+)`).FindStringSubmatch(p.stdout.String())
 		if found == nil {
@@ -104,10 +105,10 @@ func (s *shop) killBackend() {
 	s.earlier += s.backend.stdout.String()
 }
 
-// awaitCursor waits for a feed request, and reports whether it has a cursor.
+// awaitCursor waits for a request for the feed, and reports whether it has a cursor.
 func (s *shop) awaitCursor() bool {
 	s.t.Helper()
-	wait.Until(s.t, "a feed request", func() error { return yet(s.cursor.Load() != nil) })
+	wait.UntilTrue(s.t, "a feed request", func() bool { return s.cursor.Load() != nil })
 	return *s.cursor.Load() != ""
 }
 
@@ -126,11 +127,11 @@ func (s *shop) startKasse(env map[string]string) {
 		}
 		return found[1]
 	}
-	wait.Until(s.t, "kasse-dev's addresses", func() error {
+	wait.UntilTrue(s.t, "kasse-dev's addresses", func() bool {
 		if s.dev.hasEnded() {
-			s.t.Fatalf("it ended: %s", s.dev.stderr.String())
+			s.t.Fatalf("kasse-dev ended: %s", s.dev.stderr.String())
 		}
-		return yet(strings.Contains(s.dev.stdout.String(), "\nA walk "))
+		return strings.Contains(s.dev.stdout.String(), "\nA walk ")
 	})
 	s.stripe = address("Stripe")
 	target, err := url.Parse(address("Kasse"))
@@ -140,16 +141,16 @@ func (s *shop) startKasse(env map[string]string) {
 	s.target.Store(target)
 }
 
-// pushes is the environment of a kasse-dev that pushes to the backend.
-func (s *shop) pushes() map[string]string {
+// pushSettings returns the environment of a kasse-dev that pushes events to the backend.
+func (s *shop) pushSettings() map[string]string {
 	return map[string]string{
 		"EVENT_ENDPOINTS":     "http://" + s.address + "/kasse/events=" + endpointSecret,
 		"EVENT_ALLOW_PRIVATE": "true",
 	}
 }
 
-// ask sends a request to the backend, requires the status, and returns the decoded body.
-func (s *shop) ask(status int, method, path, body string) map[string]any {
+// request sends a request to the backend, requires the status, and returns the decoded body.
+func (s *shop) request(status int, method, path, body string) map[string]any {
 	s.t.Helper()
 	header := map[string]string{"Content-Type": "application/json"}
 	a, err := call(s.t.Context(), s.client, method, "http://"+s.address+path, header, body)
@@ -157,7 +158,7 @@ func (s *shop) ask(status int, method, path, body string) map[string]any {
 		s.t.Fatal(err)
 	}
 	if a.status != status {
-		s.t.Fatalf("%s %s with %s answered %d, want %d: %s", method, path, body, a.status, status, a.body)
+		s.t.Fatalf("%s %s with body %s: status %d, want %d: %s", method, path, body, a.status, status, a.body)
 	}
 	var value map[string]any
 	if len(a.body) > 0 {
@@ -169,32 +170,31 @@ func (s *shop) ask(status int, method, path, body string) map[string]any {
 // order creates an order at the backend, and opens its payment with the order token.
 func (s *shop) order(product string) view {
 	s.t.Helper()
-	made := s.ask(http.StatusCreated, http.MethodPost, "/orders", fmt.Sprintf(`{"product":%q}`, product))
-	id := made["order_id"].(string)
-	token := s.ask(http.StatusCreated, http.MethodPost, "/orders/"+id+"/token", "")["token"].(string)
+	created := s.request(http.StatusCreated, http.MethodPost, "/orders", fmt.Sprintf(`{"product":%q}`, product))
+	id := created["order_id"].(string)
+	token := s.request(http.StatusCreated, http.MethodPost, "/orders/"+id+"/token", "")["token"].(string)
 	header := map[string]string{"Authorization": "Bearer " + token}
 	a, err := call(s.t.Context(), s.client, http.MethodPost, s.front.URL+"/v1/payments", header, "")
 	if err != nil || a.status != http.StatusCreated {
-		s.t.Fatalf("the page's create was answered %d, %v: %s", a.status, err, a.body)
+		s.t.Fatalf("the page's create: status %d (%v), want 201: %s", a.status, err, a.body)
 	}
 	return a.view(s.t)
 }
 
-// pay confirms at the simulated Stripe, as the page does with Stripe.js.
+// pay confirms a payment at the simulated Stripe, as the page does with Stripe.js.
 func (s *shop) pay(opened view, method string) {
 	s.t.Helper()
 	address := s.stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
 	form := url.Values{
-		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {
-			"https://shop.example/thanks",
-		},
+		"client_secret": {opened.ClientSecret}, "payment_method": {method},
+		"return_url": {"https://shop.example/thanks"},
 	}
 	header := map[string]string{
 		"Authorization": "Bearer pk_test_kasse_dev", "Content-Type": "application/x-www-form-urlencoded",
 	}
 	a, err := call(s.t.Context(), s.client, http.MethodPost, address, header, form.Encode())
 	if err != nil || a.status != http.StatusOK && a.status != http.StatusPaymentRequired {
-		s.t.Fatalf("the confirmation was answered %d, %v: %s", a.status, err, a.body)
+		s.t.Fatalf("the confirmation: status %d (%v), want 200 or 402: %s", a.status, err, a.body)
 	}
 }
 
@@ -202,9 +202,9 @@ func (s *shop) pay(opened view, method string) {
 func (s *shop) await(order, state string, shipped int) {
 	s.t.Helper()
 	wait.Until(s.t, order+" as "+state, func() error {
-		seen := s.ask(http.StatusOK, http.MethodGet, "/orders/"+order, "")
+		seen := s.request(http.StatusOK, http.MethodGet, "/orders/"+order, "")
 		if seen["state"] != state || seen["shipped"] != float64(shipped) {
-			return fmt.Errorf("it is %v", seen)
+			return fmt.Errorf("the backend shows %v, want %d shipments", seen, shipped)
 		}
 		return nil
 	})
@@ -222,7 +222,7 @@ func (s *shop) awaitKasse(order, state string) {
 		var seen struct{ Payment view }
 		a.decode(s.t, &seen)
 		if seen.Payment.State != state {
-			return fmt.Errorf("it is %q", seen.Payment.State)
+			return fmt.Errorf("the state is %q", seen.Payment.State)
 		}
 		return nil
 	})
@@ -254,8 +254,8 @@ func (s *shop) push(secret string, at time.Time, kind string, data map[string]an
 	return a.status
 }
 
-// shippings counts the printed shipments of each order.
-func (s *shop) shippings() map[string]int {
+// shipments counts the shipments that the backend has printed, by order.
+func (s *shop) shipments() map[string]int {
 	count := map[string]int{}
 	for line := range strings.Lines(s.earlier + s.backend.stdout.String()) {
 		if order, found := strings.CutPrefix(strings.TrimSpace(line), "ship "); found {

@@ -11,15 +11,16 @@ import (
 	"kasse/test/wait"
 )
 
-// pages answers the feed at once with empty pages, whose cursor moves at first, and measures the backend's
-// pause between a response and its next request.
+// pages answers requests for the feed immediately with empty pages. It measures the backend's pause
+// between a response and the next request.
 type pages struct {
 	mu       sync.Mutex
 	answered time.Time
 	pauses   []time.Duration
 }
 
-// ServeHTTP answers as Kasse does where a filter leaves much out, and then as one that drains.
+// ServeHTTP answers with an empty page. The cursor of the first pages advances, as Kasse's does
+// when a filter omits many events. Then it stays the same, as that of a Kasse that drains does.
 func (p *pages) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -30,23 +31,26 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	p.answered = time.Now()
 }
 
-func (p *pages) seen() []time.Duration {
+// measured returns the pauses so far.
+func (p *pages) measured() []time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]time.Duration(nil), p.pauses...)
 }
 
-// pausesAfterEmptyPages must be the last: the backend stores cursors that Kasse has not made.
-func (s *shop) pausesAfterEmptyPages() {
+// checkPauses checks that the backend waits between empty pages. It must be the last check: the
+// backend stores cursors that Kasse has not made.
+func (s *shop) checkPauses() {
 	s.t.Helper()
 	s.killBackend()
 	pages := new(pages)
 	s.pages.Store(pages)
 	s.startBackend(nil)
-	wait.Until(s.t, "four pauses", func() error { return yet(len(pages.seen()) >= 4) })
-	for _, pause := range pages.seen()[1:] { // the first request may still be one of the killed backend
-		if pause < 400*time.Millisecond {
-			s.t.Errorf("after empty pages the backend waits %v", pages.seen())
+	wait.UntilTrue(s.t, "four pauses", func() bool { return len(pages.measured()) >= 4 })
+	const shortest = 400 * time.Millisecond      // the backends wait half a second
+	for _, pause := range pages.measured()[1:] { // the first request may still come from the killed backend
+		if pause < shortest {
+			s.t.Errorf("the backend's pauses after empty pages are %v, want at least %s", pages.measured(), shortest)
 		}
 	}
 }

@@ -8,41 +8,43 @@ import (
 	"sync"
 )
 
-// balancer receives Stripe's deliveries and forwards each to the next process in turn.
+// balancer receives Stripe's deliveries, and forwards each to the next process in turn.
 type balancer struct {
 	client *http.Client
-	sign   func(body string) string // signs deliveries anew; nil: they keep Stripe's signature
+	sign   func(body string) string // makes a new signature; nil: deliveries keep Stripe's
 
-	mu      sync.Mutex
-	targets []string
-	next    int
-	taken   []string // bodies of all deliveries, as they came
+	mu       sync.Mutex
+	targets  []string // base URLs
+	next     int
+	received []string // bodies of the deliveries that were not dropped, in their order
 
-	random *rand.Rand // decides which are lost; nil: none is
-	share  float64
-	gone   int
+	random  *rand.Rand // decides which deliveries are dropped; nil: none
+	share   float64    // of the deliveries that are dropped
+	dropped int
 }
 
-// lose drops this share of all deliveries from now on. Stripe gets 200 for them.
-func (b *balancer) lose(seed uint64, share float64) {
+// dropShare drops this share of all deliveries from now on. Stripe gets 200 for them.
+func (b *balancer) dropShare(seed uint64, share float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.random, b.share = rand.New(rand.NewPCG(seed, 0)), share
 }
 
-func (b *balancer) lost() int {
+// droppedCount returns how many deliveries were dropped.
+func (b *balancer) droppedCount() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.gone
+	return b.dropped
 }
 
-func (b *balancer) loses() bool {
+// drops decides whether to drop a delivery, and counts it.
+func (b *balancer) drops() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.random == nil || b.random.Float64() >= b.share {
 		return false
 	}
-	b.gone++
+	b.dropped++
 	return true
 }
 
@@ -59,11 +61,11 @@ func (b *balancer) set(targets ...string) {
 	b.targets = targets
 }
 
-// turn counts a delivery and returns the server whose turn it is; "" if there is none.
-func (b *balancer) turn(body string) string {
+// nextTarget records a delivery and returns the next target; "" if there is none.
+func (b *balancer) nextTarget(body string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.taken = append(b.taken, body)
+	b.received = append(b.received, body)
 	if len(b.targets) == 0 {
 		return ""
 	}
@@ -71,20 +73,21 @@ func (b *balancer) turn(body string) string {
 	return b.targets[b.next%len(b.targets)]
 }
 
+// deliveries returns the bodies of all deliveries that were not dropped.
 func (b *balancer) deliveries() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.taken)
+	return slices.Clone(b.received)
 }
 
-// ServeHTTP passes one delivery on. If no server accepts it, Stripe tries again.
+// ServeHTTP forwards one delivery. If the process does not accept it, Stripe repeats it.
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	if b.loses() {
+	if b.drops() {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	target := b.turn(string(body))
+	target := b.nextTarget(string(body))
 	if err != nil || target == "" {
 		w.WriteHeader(http.StatusBadGateway)
 		return

@@ -9,28 +9,29 @@ import (
 	"kasse/test/wait"
 )
 
-// captureRefunds are payments that are captured in part and refunded through our API. Stripe makes
-// a refund for the rest of the authorization, too, which is none of ours.
+// captureRefunds are payments that are captured in part, and refunded through Kasse's API. Stripe
+// also creates a refund for the rest of the authorization, which Kasse must not count.
 var captureRefunds = []struct {
 	authorized, captured int64
 	refunds              []int64
 	refunded             int64
 	state                string
 }{
-	{5000, 3000, []int64{2000}, 2000, "partially_refunded"}, // as much as the rest
+	{5000, 3000, []int64{2000}, 2000, "partially_refunded"}, // the refund equals the rest
 	{5000, 3000, []int64{1000}, 1000, "partially_refunded"},
 	{5000, 3000, []int64{3000}, 3000, "refunded"},
 	{5000, 3000, []int64{2000, 1000}, 3000, "refunded"},
 	{5000, 3000, []int64{1000, 2000}, 3000, "refunded"},
-	{5000, 2500, []int64{2500}, 2500, "refunded"}, // all of it is as much as the rest
+	{5000, 2500, []int64{2500}, 2500, "refunded"}, // the captured amount equals the rest
 	{4000, 2000, []int64{1000, 1000}, 2000, "refunded"},
 	{5000, 5000, []int64{2000}, 2000, "partially_refunded"},
 	{5000, 3000, nil, 0, "paid"},
 }
 
-// TestRefundIsNoRelease: a refund of ours counts even if its amount equals the uncaptured rest, for Stripe's
-// events and for a rebuild, which does not know our call.
-func TestRefundIsNoRelease(t *testing.T) {
+// TestRefundIsNotCountedAsRelease: a refund through Kasse counts even if its amount equals the
+// uncaptured rest. This holds for Stripe's events, and for a rebuild, which does not know Kasse's
+// call.
+func TestRefundIsNotCountedAsRelease(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, nil)[0]
@@ -38,8 +39,9 @@ func TestRefundIsNoRelease(t *testing.T) {
 	var opened []view
 	for i, test := range captureRefunds {
 		body := fmt.Sprintf(
-			`{"order_id":"part-%d","amount":%d,"currency":"eur","customer":%q,"capture_method":"manual"}`, i,
-			test.authorized, customer)
+			`{"order_id":"part-%d","amount":%d,"currency":"eur","customer":%q,"capture_method":"manual"}`,
+			i, test.authorized, customer,
+		)
 		v := p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
 		w.pay(v, "pm_card_visa")
 		p.awaitState(v, "authorized")
@@ -54,30 +56,29 @@ func TestRefundIsNoRelease(t *testing.T) {
 			body := fmt.Sprintf(`{"amount":%d}`, amount)
 			a, err := call(t.Context(), w.client, http.MethodPost, p.public+path+"/refunds", header, body)
 			if err != nil || a.status != http.StatusCreated {
-				t.Fatalf("a refund answered %d %s (%v)", a.status, a.body, err)
+				t.Fatalf("a refund: got %d %s (%v), want 201", a.status, a.body, err)
 			}
 		}
 		opened = append(opened, v)
 	}
-	w.no(w.sim.Drain(t.Context()))
-	w.refundedAs(p, opened)
+	w.noError(w.sim.Drain(t.Context()))
+	w.checkRefunded(p, opened)
 	w.wipe()
-	w.runs("rebuild")
-	w.refundedAs(p, opened)
-	t.Logf("%d payments, each as it went and rebuilt", len(opened))
+	w.runExclusive("rebuild")
+	w.checkRefunded(p, opened)
+	t.Logf("%d payments, each checked before and after the rebuild", len(opened))
 }
 
-// refundedAs holds what is shown against the table.
-func (w *processEnv) refundedAs(p *process, opened []view) {
+// checkRefunded waits until Kasse shows each payment as the table states.
+func (w *processEnv) checkRefunded(p *process, opened []view) {
 	w.t.Helper()
 	for i, test := range captureRefunds {
 		wait.Until(w.t, fmt.Sprintf("%+v", test), func() error {
 			var shown lossView
-			p.must(
-				http.StatusOK, backendKey, http.MethodGet, "/v1/payments/"+opened[i].PaymentIntent, "",
-			).decode(w.t, &shown)
+			path := "/v1/payments/" + opened[i].PaymentIntent
+			p.must(http.StatusOK, backendKey, http.MethodGet, path, "").decode(w.t, &shown)
 			if shown.State != test.state || shown.Refunded != test.refunded {
-				return fmt.Errorf("it is %s with %d refunded", shown.State, shown.Refunded)
+				return fmt.Errorf("the payment is %s with %d refunded", shown.State, shown.Refunded)
 			}
 			return nil
 		})

@@ -7,15 +7,15 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestCheckOfReplicas: kasse check reports what a failover can lose with each REDIS_WAIT_REPLICAS, behind sentinels
-// over a master and two replicas.
+// TestCheckOfReplicas: kasse check reports what a failover can lose with each REDIS_WAIT_REPLICAS.
+// The Redis is a master with two replicas, behind sentinels.
 func TestCheckOfReplicas(t *testing.T) {
 	t.Parallel()
 	nodes := storetest.NewNodes(t)
-	w := newEnvOn(t, nodes.All[0], stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+	w := newEnvOn(t, nodes.All[0], stripesim.Options{Webhooks: []stripesim.Webhook{validWebhook}})
 	for replicas, want := range map[string]struct {
 		code int
-		says string
+		line string
 	}{
 		"0": {
 			0,
@@ -24,8 +24,8 @@ func TestCheckOfReplicas(t *testing.T) {
 		},
 		"1": {
 			0,
-			"warning  redis: … 2 replicas, and REDIS_WAIT_REPLICAS is 1 … may promote a replica that did not confirm … " +
-				"within five minutes … REDIS_WAIT_REPLICAS=2 loses none",
+			"warning  redis: … 2 replicas, and REDIS_WAIT_REPLICAS is 1 … may promote a replica that did not " +
+				"confirm … within five minutes … REDIS_WAIT_REPLICAS=2 loses none",
 		},
 		"2": {
 			0,
@@ -34,10 +34,10 @@ func TestCheckOfReplicas(t *testing.T) {
 		},
 		"3": {1, "wrong    redis: … 2 replicas, but REDIS_WAIT_REPLICAS is 3: nothing will be acknowledged"},
 	} {
-		code, found := w.checked(
-			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": replicas},
-		)
-		expect(t, "exit code with "+replicas, code, want.code)
-		lines(t, found, want.says)
+		code, found := w.checked(map[string]string{
+			"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": replicas,
+		})
+		expect(t, "exit code with REDIS_WAIT_REPLICAS="+replicas, code, want.code)
+		expectLines(t, found, want.line)
 	}
 }

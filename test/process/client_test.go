@@ -16,6 +16,7 @@ import (
 	"kasse/test/wait"
 )
 
+// keyEntry returns the SERVICE_KEYS entry of a key.
 func keyEntry(name, key, scopes string) string {
 	sum := sha256.Sum256([]byte(key))
 	return name + ":" + hex.EncodeToString(sum[:]) + ":" + scopes
@@ -28,7 +29,7 @@ type answer struct {
 	body   []byte
 }
 
-// call sends one request. Without an answer it is an error.
+// call sends one request. It returns an error unless the whole response arrives.
 func call(
 	ctx context.Context, client *http.Client, method, address string, header map[string]string, body string,
 ) (answer, error) {
@@ -52,8 +53,8 @@ func call(
 	return answer{response.StatusCode, response.Header, text}, err
 }
 
-// ask is call to a process with a credential, and a body that is JSON.
-func (p *process) ask(credential, method, path, body string) (answer, error) {
+// request sends a request to the process, with a credential and a JSON body.
+func (p *process) request(credential, method, path, body string) (answer, error) {
 	header := map[string]string{"Authorization": "Bearer " + credential}
 	if body != "" {
 		header["Content-Type"] = "application/json"
@@ -61,15 +62,15 @@ func (p *process) ask(credential, method, path, body string) (answer, error) {
 	return call(p.t.Context(), p.client, method, p.public+path, header, body)
 }
 
-// must is ask with an answer that the test needs.
+// must is request; it fails the test unless the response has the status.
 func (p *process) must(status int, credential, method, path, body string) answer {
 	p.t.Helper()
-	a, err := p.ask(credential, method, path, body)
+	a, err := p.request(credential, method, path, body)
 	if err != nil {
-		p.t.Fatalf("%s %s: %v", method, path, err)
+		p.t.Fatalf("%s %s: no response: %v", method, path, err)
 	}
 	if a.status != status {
-		p.t.Fatalf("%s %s answered %d, want %d: %s", method, path, a.status, status, a.body)
+		p.t.Fatalf("%s %s: status %d, want %d: %s", method, path, a.status, status, a.body)
 	}
 	return a
 }
@@ -103,17 +104,18 @@ func (a answer) view(t *testing.T) view {
 func (a answer) decode(t *testing.T, into any) {
 	t.Helper()
 	if err := json.Unmarshal(a.body, into); err != nil {
-		t.Fatalf("%v in %s", err, a.body)
+		t.Fatalf("the response is not the expected JSON: %v: %s", err, a.body)
 	}
 }
 
-// orderBody is the body of a create.
+// orderBody returns the body of a create.
 func orderBody(id, customer string) string {
 	return fmt.Sprintf(`{"order_id":%q,"amount":4200,"currency":"eur","customer":%q}`, id, customer)
 }
 
-// askStripe calls the simulator's API.
-func (w *processEnv) askStripe(method, path, key string, form url.Values, into any) {
+// requestStripe calls the simulator's API and decodes the response. A declined payment (402) is a
+// valid response.
+func (w *processEnv) requestStripe(method, path, key string, form url.Values, into any) {
 	w.t.Helper()
 	header := map[string]string{"Authorization": "Bearer " + key, "Content-Type": "application/x-www-form-urlencoded"}
 	a, err := call(w.t.Context(), w.client, method, w.stripe+path, header, form.Encode())
@@ -121,12 +123,12 @@ func (w *processEnv) askStripe(method, path, key string, form url.Values, into a
 		w.t.Fatal(err)
 	}
 	if a.status != http.StatusOK && a.status != http.StatusPaymentRequired {
-		w.t.Fatalf("the simulator answered %d to %s: %s", a.status, path, a.body)
+		w.t.Fatalf("the simulator: %s %s: status %d, want 200 or 402: %s", method, path, a.status, a.body)
 	}
 	a.decode(w.t, into)
 }
 
-// intent is a PaymentIntent as the simulator has it: the truth.
+// intent is a PaymentIntent at the simulator.
 type intent struct {
 	ID             string            `json:"id"`
 	Status         string            `json:"status"`
@@ -137,14 +139,15 @@ type intent struct {
 	LastError      *struct{}         `json:"last_payment_error"`
 }
 
+// customer creates a customer at the simulator and returns the id.
 func (w *processEnv) customer() string {
 	w.t.Helper()
 	var customer struct{ ID string }
-	w.askStripe(http.MethodPost, "/v1/customers", stripeKey, url.Values{"email": {"ada@example.com"}}, &customer)
+	w.requestStripe(http.MethodPost, "/v1/customers", stripeKey, url.Values{"email": {"ada@example.com"}}, &customer)
 	return customer.ID
 }
 
-// pay confirms as a page does, with nothing but what the create handed out.
+// pay confirms a payment as a page does, with only the members that the create returned.
 func (w *processEnv) pay(v view, method string) intent {
 	w.t.Helper()
 	form := url.Values{
@@ -152,11 +155,11 @@ func (w *processEnv) pay(v view, method string) intent {
 		"return_url": {"https://shop.example/thanks"},
 	}
 	var pi intent
-	w.askStripe(http.MethodPost, "/v1/payment_intents/"+v.PaymentIntent+"/confirm", publishableKey, form, &pi)
+	w.requestStripe(http.MethodPost, "/v1/payment_intents/"+v.PaymentIntent+"/confirm", publishableKey, form, &pi)
 	return pi
 }
 
-// intents are all PaymentIntents that Stripe has, by order.
+// intents returns all PaymentIntents of the simulator, by order id.
 func (w *processEnv) intents() map[string][]intent {
 	w.t.Helper()
 	byOrder := map[string][]intent{}
@@ -165,7 +168,7 @@ func (w *processEnv) intents() map[string][]intent {
 			Data    []intent
 			HasMore bool `json:"has_more"`
 		}
-		w.askStripe(http.MethodGet, "/v1/payment_intents?limit=100"+after, stripeKey, nil, &page)
+		w.requestStripe(http.MethodGet, "/v1/payment_intents?limit=100"+after, stripeKey, nil, &page)
 		for _, pi := range page.Data {
 			byOrder[pi.Metadata["kasse_order_id"]] = append(byOrder[pi.Metadata["kasse_order_id"]], pi)
 		}
@@ -176,17 +179,16 @@ func (w *processEnv) intents() map[string][]intent {
 	}
 }
 
-// awaitState polls as a page does until the payment is in the state.
+// awaitState polls the payment's status, as a page does, until the payment is in the state.
 func (p *process) awaitState(v view, want string) {
 	p.t.Helper()
 	wait.Until(p.t, v.PaymentIntent+" as "+want, func() error {
-		a, err := p.ask(v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
+		a, err := p.request(v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 		if err != nil {
 			return err
 		}
-		seen := a.view(p.t)
-		if seen.State != want {
-			return fmt.Errorf("it is %s: %s", seen.State, bytes.TrimSpace(a.body))
+		if state := a.view(p.t).State; state != want {
+			return fmt.Errorf("the state is %q: %s", state, bytes.TrimSpace(a.body))
 		}
 		return nil
 	})

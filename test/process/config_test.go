@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,7 +12,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// command runs a subcommand to its end.
+// command runs a command of kasse to its end.
 func (w *processEnv) command(changes map[string]string, args ...string) *process {
 	w.t.Helper()
 	p := run(w.t, binary(w.t, kasseBinary), w.settings(changes), args...)
@@ -19,7 +20,8 @@ func (w *processEnv) command(changes map[string]string, args ...string) *process
 	return p
 }
 
-// Every mistake is named at once, by its variable and without its value.
+// TestMistakesInTheConfiguration: the start reports all mistakes at once, by variable and without
+// the value.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -40,19 +42,21 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 	message := p.stderr.String()
 	for variable, value := range mistakes {
 		if !strings.Contains(message, variable+" ") {
-			t.Errorf("%s is not named", variable)
+			t.Errorf("the message does not name %s", variable)
 		}
 		if digits := regexp.MustCompile(`9\d+`).FindString(value); strings.Contains(message, digits) {
-			t.Errorf("the value of %s is shown", variable)
+			t.Errorf("the message contains the value of %s", variable)
 		}
 	}
-	expect(t, "lines", strings.Count(message, "\n"), len(mistakes))
+	expect(t, "number of lines of the message", strings.Count(message, "\n"), len(mistakes))
 	if t.Failed() {
 		t.Log(message)
 	}
 }
 
-func TestMistakesThatTwoVariablesMake(t *testing.T) {
+// TestMistakesInTwoVariables: the start reports variables that are missing or that contradict each
+// other, without their values.
+func TestMistakesInTwoVariables(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
 	file := filepath.Join(t.TempDir(), "secret")
@@ -60,8 +64,8 @@ func TestMistakesThatTwoVariablesMake(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mistake := range []struct {
-		names   string
-		changes map[string]string
+		variable string // in the message
+		changes  map[string]string
 	}{
 		{"STRIPE_WEBHOOK_SECRETS", map[string]string{"STRIPE_WEBHOOK_SECRETS_FILE": file}},
 		{
@@ -80,25 +84,25 @@ func TestMistakesThatTwoVariablesMake(t *testing.T) {
 		p := w.command(mistake.changes, "serve")
 		expect(t, "exit code", p.command.ProcessState.ExitCode(), 1)
 		message := p.stderr.String()
-		if !strings.Contains(message, mistake.names) || strings.Contains(message, "9371") ||
+		if !strings.Contains(message, mistake.variable) || strings.Contains(message, "9371") ||
 			strings.Contains(message, "from_a_file") {
-			t.Errorf("%v: %s", mistake.changes, message)
+			t.Errorf("with %v the message is %q, want %s and no value", mistake.changes, message, mistake.variable)
 		}
 	}
 }
 
-// A key that keygen made opens the door of a server that has its entry, from a file.
+// TestKeygen: a server accepts a key from keygen if SERVICE_KEYS_FILE contains the key's entry.
 func TestKeygen(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
-	made := w.command(nil, "keygen", "-name", "shop", "-scopes", "read+write")
-	expect(t, "exit code", made.command.ProcessState.ExitCode(), 0)
+	keygen := w.command(nil, "keygen", "-name", "shop", "-scopes", "read+write")
+	expect(t, "exit code", keygen.command.ProcessState.ExitCode(), 0)
 	printed := regexp.MustCompile(
-		`^Key, for the backend: +(ksk_[A-Za-z0-9_-]{43})\nEntry for SERVICE_KEYS: +(shop:[0-9a-f]{64}:read\+write)\n$`,
-	).
-		FindStringSubmatch(made.stdout.String())
+		`^Key, for the backend: +(ksk_[A-Za-z0-9_-]{43})\n` +
+			`Entry for SERVICE_KEYS: +(shop:[0-9a-f]{64}:read\+write)\n$`,
+	).FindStringSubmatch(keygen.stdout.String())
 	if printed == nil {
-		t.Fatalf("keygen printed %q", made.stdout.String())
+		t.Fatalf("keygen printed %q, want a key and its entry", keygen.stdout.String())
 	}
 	key, entry := printed[1], printed[2]
 	file := filepath.Join(t.TempDir(), "keys")
@@ -115,13 +119,13 @@ func TestKeygen(t *testing.T) {
 
 	for _, args := range [][]string{{"-name", "Shop!"}, {"-scopes", "all"}} {
 		p := w.command(nil, append([]string{"keygen"}, args...)...)
-		expect(t, "exit code of a bad keygen", p.command.ProcessState.ExitCode(), 1)
-		expect(t, "output of a bad keygen", p.stdout.String(), "")
+		expect(t, fmt.Sprintf("exit code of keygen %v", args), p.command.ProcessState.ExitCode(), 1)
+		expect(t, fmt.Sprintf("output of keygen %v", args), p.stdout.String(), "")
 	}
 }
 
-// TestCommandLine: help is printed and exits 0, a mistake is named and exits 2, and neither reads, connects or writes
-// anything. cmd/kasse tests each command.
+// TestCommandLine: help exits 0, and a mistake in the command line is reported and exits 2. Neither
+// needs the configuration, and neither writes to Redis. cmd/kasse tests each command.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -130,15 +134,15 @@ func TestCommandLine(t *testing.T) {
 	expect(t, "exit code of --help", help.command.ProcessState.ExitCode(), 0)
 	names := regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)  +[a-z]`).FindAllStringSubmatch(help.stdout.String(), -1)
 	if len(names) < 11 {
-		t.Fatalf("the help lists %v", names)
+		t.Fatalf("the help lists %d commands, want at least 11: %v", len(names), names)
 	}
 	for _, args := range [][]string{{"serve", "--help"}, {"events", "replay", "-h"}, {"help", "rebuild"}} {
 		p := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, args...)
 		if p.command.ProcessState.ExitCode() != 0 || !strings.HasPrefix(p.stdout.String(), "usage: kasse ") ||
 			p.stderr.String() != "" {
 			t.Errorf(
-				"%v exits %d and prints %q %q", args, p.command.ProcessState.ExitCode(), p.stdout.String(),
-				p.stderr.String(),
+				"%v exits %d and prints %q, %q; want 0 and the usage on stdout",
+				args, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String(),
 			)
 		}
 	}
@@ -150,31 +154,31 @@ func TestCommandLine(t *testing.T) {
 		if p.command.ProcessState.ExitCode() != 2 || !strings.HasPrefix(p.stderr.String(), "kasse: ") ||
 			!strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {
 			t.Errorf(
-				"%s exits %d and prints %q %q, want %q", line, p.command.ProcessState.ExitCode(),
-				p.stdout.String(), p.stderr.String(), want,
+				"%s exits %d and prints %q, %q; want 2 and %q on stderr",
+				line, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String(), want,
 			)
 		}
 	}
 	version := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, "version")
 	expect(t, "exit code of version", version.command.ProcessState.ExitCode(), 0)
-	if !regexp.MustCompile(
-		`^kasse \S+ \(commit [0-9a-z, ]+; go1\.\S+ \w+/\w+\)\n$`,
-	).MatchString(version.stdout.String()) {
-		t.Errorf("version prints %q", version.stdout.String())
+	want := regexp.MustCompile(`^kasse \S+ \(commit [0-9a-z, ]+; go1\.\S+ \w+/\w+\)\n$`)
+	if !want.MatchString(version.stdout.String()) {
+		t.Errorf("version prints %q, want a match of %s", version.stdout.String(), want)
 	}
 	expect(t, "keys in Redis", w.openRedis().DBSize(t.Context()).Val(), before)
 }
 
+// TestHealthcheck: kasse healthcheck exits 0 while the server runs, and 1 after its end.
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
-	server := run(t, binary(t, kasseBinary), w.settings(nil)) // plain kasse serves
+	server := run(t, binary(t, kasseBinary), w.settings(nil)) // kasse without a command serves
 	server.client = w.client
 	server.awaitListening()
 	admin := map[string]string{"ADMIN_ADDR": strings.TrimPrefix(server.admin, "http://")}
-	expect(t, "exit code while it lives", w.command(admin, "healthcheck").command.ProcessState.ExitCode(), 0)
+	expect(t, "exit code while the server runs", w.command(admin, "healthcheck").command.ProcessState.ExitCode(), 0)
 	server.awaitReady()
 	server.terminate()
 	expect(t, "exit code of the server", server.exitCode(), 0)
-	expect(t, "exit code once it is gone", w.command(admin, "healthcheck").command.ProcessState.ExitCode(), 1)
+	expect(t, "exit code after the server's end", w.command(admin, "healthcheck").command.ProcessState.ExitCode(), 1)
 }

@@ -18,18 +18,19 @@ import (
 
 const endpointSecret = "whsec_a2Fzc2Uta2Fzc2Uta2Fzc2Uta2Fzc2Uta2Fzc2U="
 
-var saidAddress = regexp.MustCompile(`listening on (http://[0-9.]+:[0-9]+)`)
+// printedAddress matches the address that a program prints.
+var printedAddress = regexp.MustCompile(`listening on (http://[0-9.]+:[0-9]+)`)
 
-// program starts something that is no server of ours, and returns it with the address that it prints.
+// program starts a program other than Kasse, and waits for the address that it prints.
 func (w *processEnv) program(path, address string, env map[string]string, args ...string) *process {
 	w.t.Helper()
 	env["ADDR"] = address
 	p := run(w.t, path, env, args...)
 	wait.Until(w.t, "the address of "+filepath.Base(path), func() error {
 		if p.hasEnded() {
-			w.t.Fatalf("it ended: %s", p.stderr.String())
+			w.t.Fatalf("%s ended: %s", filepath.Base(path), p.stderr.String())
 		}
-		found := saidAddress.FindStringSubmatch(p.stdout.String())
+		found := printedAddress.FindStringSubmatch(p.stdout.String())
 		if found == nil {
 			return wait.ErrNotYet
 		}
@@ -39,39 +40,42 @@ func (w *processEnv) program(path, address string, env map[string]string, args .
 	return p
 }
 
+// TestConsumerInGo plays consumerStory with examples/consumer-go.
 func TestConsumerInGo(t *testing.T) {
 	t.Parallel()
 	consumerStory(t, binary(t, consumerBinary))
 }
 
-// consumerShop is a shop: servers, and a consumer of their events that keeps its orders in a directory.
+// consumerShop is a shop: servers, and a consumer of their events that stores its orders in a
+// directory.
 type consumerShop struct {
 	*processEnv
-	program  string
+	program  string // the consumer's program, with args
 	args     []string
-	data     string
+	data     string // directory of the consumer
 	consumer *process
-	pushing  map[string]string
+	pushing  map[string]string // settings of the servers
 	servers  []*process
 	customer string
 }
 
-// consumerStory is a day of a shop: cards, debits that settle and that fail, every event delivered several times,
-// and a consumer that is killed in between. Each paid order is fulfilled once.
+// consumerStory plays orders of a shop: cards, and debits that settle and that fail. Every event is
+// delivered several times, and the consumer is killed in between. The consumer must fulfil each
+// paid order once.
 func consumerStory(t *testing.T, program string, args ...string) {
 	t.Helper()
 	s := &consumerShop{
 		processEnv: newEnv(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3}),
 		program:    program, args: args, data: t.TempDir(),
 	}
-	s.refusesSecrets()
+	s.checkBadSecrets()
 	s.startConsumer("127.0.0.1:0")
 	s.pushing = map[string]string{
 		"EVENT_ENDPOINTS":     s.consumer.public + "/kasse?key=hunter2=" + endpointSecret,
 		"EVENT_ALLOW_PRIVATE": "true",
 	}
 	s.servers, s.customer = s.serve(2, s.pushing), s.processEnv.customer()
-	paid := s.paysByCard()
+	paid := s.payByCard()
 	settles, fails := s.open(0, "debit-settles"), s.open(1, "debit-fails")
 	for _, debit := range []view{settles, fails} {
 		s.pay(debit, "pm_sepaDebit")
@@ -81,8 +85,8 @@ func consumerStory(t *testing.T, program string, args ...string) {
 	}
 	s.consumer.kill()
 	before := s.consumer
-	s.no(s.sim.Settle(settles.PaymentIntent, true))
-	s.no(s.sim.Settle(fails.PaymentIntent, false))
+	s.noError(s.sim.Settle(settles.PaymentIntent, true))
+	s.noError(s.sim.Settle(fails.PaymentIntent, false))
 	paid = append(paid, settles.OrderID)
 	s.startConsumer(strings.TrimPrefix(before.public, "http://"))
 	awaitStatus(t, s.data, fails.OrderID, "try_again")
@@ -95,42 +99,47 @@ func consumerStory(t *testing.T, program string, args ...string) {
 	awaitIdle(s.processEnv, s.pushing)
 	awaitFulfilled(t, s.data, paid)
 	awaitStatus(t, s.data, fails.OrderID, "try_again")
-	s.fulfilledOnce(before.stdout.String()+s.consumer.stdout.String(), paid)
-	s.refusesForged()
+	s.checkFulfilledOnce(before.stdout.String()+s.consumer.stdout.String(), paid)
+	s.checkForgedEvent()
 	for _, p := range s.servers {
 		if strings.Contains(p.stderr.String(), "hunter2") {
-			t.Error("a log holds the endpoint's key")
+			t.Error("a server's log contains the endpoint's key")
 		}
 	}
 }
 
-// refusesSecrets starts the consumer without a secret, and with one that is none.
-func (s *consumerShop) refusesSecrets() {
+// checkBadSecrets starts the consumer without a secret, and with a malformed one.
+func (s *consumerShop) checkBadSecrets() {
 	s.t.Helper()
 	for _, secret := range []string{"", "hunter2"} {
 		p := run(s.t, s.program, map[string]string{"DATA": s.data, "WEBHOOK_SECRET": secret}, s.args...)
 		expect(s.t, "exit code with WEBHOOK_SECRET="+secret, p.exitCode(), 1)
-		said := p.stderr.String()
-		if !strings.HasPrefix(said, "WEBHOOK_SECRET must be") || strings.Contains(said, "hunter2") {
-			s.t.Errorf("with WEBHOOK_SECRET=%q the message is %q", secret, said)
+		message := p.stderr.String()
+		if !strings.HasPrefix(message, "WEBHOOK_SECRET must be") || strings.Contains(message, "hunter2") {
+			s.t.Errorf(
+				"with WEBHOOK_SECRET=%q the message is %q, want \"WEBHOOK_SECRET must be\" and not the value",
+				secret, message,
+			)
 		}
 	}
 }
 
+// startConsumer starts the consumer and waits until it listens.
 func (s *consumerShop) startConsumer(address string) {
 	s.t.Helper()
 	env := map[string]string{"DATA": s.data, "WEBHOOK_SECRET": endpointSecret}
 	s.consumer = s.processEnv.program(s.program, address, env, s.args...)
 }
 
-// open creates a payment of the order at one of the servers.
+// open creates the payment of an order at one of the servers.
 func (s *consumerShop) open(server int, order string) view {
 	s.t.Helper()
-	return s.createPatiently(s.servers[server], order, s.customer)
+	return s.createWithRetries(s.servers[server], order, s.customer)
 }
 
-// paysByCard pays eight orders, of which every second is declined, and returns those that are paid.
-func (s *consumerShop) paysByCard() (paid []string) {
+// payByCard confirms eight orders by card. Stripe declines every second one. It returns the paid
+// orders.
+func (s *consumerShop) payByCard() (paid []string) {
 	s.t.Helper()
 	for i := range 8 {
 		order := fmt.Sprintf("card-%d", i)
@@ -142,25 +151,28 @@ func (s *consumerShop) paysByCard() (paid []string) {
 	return paid
 }
 
-func (s *consumerShop) fulfilledOnce(said string, paid []string) {
+// checkFulfilledOnce checks in the consumer's output that it has fulfilled no order twice. A killed
+// consumer may have fulfilled an order without printing it.
+func (s *consumerShop) checkFulfilledOnce(output string, paid []string) {
 	s.t.Helper()
 	for _, order := range paid {
-		if strings.Count(said, "fulfil "+order+" ") > 1 {
-			s.t.Errorf("%s is fulfilled twice: %s", order, said)
+		if times := strings.Count(output, "fulfil "+order+" "); times > 1 {
+			s.t.Errorf("%s was fulfilled %d times, want once: %s", order, times, output)
 		}
 	}
 }
 
-func (s *consumerShop) refusesForged() {
+// checkForgedEvent checks that the consumer refuses an event with a wrong signature.
+func (s *consumerShop) checkForgedEvent() {
 	s.t.Helper()
 	header := map[string]string{"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
 	forged, err := call(s.t.Context(), s.client, http.MethodPost, s.consumer.public, header, "{}")
 	if err != nil || forged.status != http.StatusUnauthorized {
-		s.t.Errorf("a forged event: %d, %v", forged.status, err)
+		s.t.Errorf("a forged event: status %d (%v), want 401", forged.status, err)
 	}
 }
 
-// awaitIdle waits until everything has been pushed.
+// awaitIdle waits until the servers have pushed every event.
 func awaitIdle(w *processEnv, settings map[string]string) {
 	w.t.Helper()
 	wait.Until(w.t, "all deliveries", func() error {
@@ -172,6 +184,7 @@ func awaitIdle(w *processEnv, settings map[string]string) {
 	})
 }
 
+// awaitStatus waits until the consumer has stored the status of the order.
 func awaitStatus(t *testing.T, data, order, want string) {
 	t.Helper()
 	wait.Until(t, order+" as "+want, func() error {
@@ -184,13 +197,14 @@ func awaitStatus(t *testing.T, data, order, want string) {
 			return err
 		}
 		if o.Status != want {
-			return fmt.Errorf("it is %q", o.Status)
+			return fmt.Errorf("the status is %q", o.Status)
 		}
 		return nil
 	})
 }
 
-// awaitFulfilled waits for all fulfilments; one that must not be there fails the test at once.
+// awaitFulfilled waits until the consumer has fulfilled all paid orders. It fails the test
+// immediately if the consumer has fulfilled another one.
 func awaitFulfilled(t *testing.T, data string, paid []string) {
 	t.Helper()
 	wait.Until(t, "the fulfilments", func() error {
@@ -204,12 +218,12 @@ func awaitFulfilled(t *testing.T, data string, paid []string) {
 		}
 		for _, entry := range entries {
 			if !missing[entry.Name()] {
-				t.Fatalf("%s is fulfilled", entry.Name())
+				t.Fatalf("%s was fulfilled, want only the paid orders %v", entry.Name(), paid)
 			}
 			delete(missing, entry.Name())
 		}
 		if len(missing) > 0 {
-			return fmt.Errorf("%v are missing", missing)
+			return fmt.Errorf("the fulfilments of %v are missing", missing)
 		}
 		return nil
 	})

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestConsumerInTypeScript needs examples/consumer-ts to be built, by make examples: there, npm's standardwebhooks
-// verifies what we push.
+// TestConsumerInTypeScript runs the TypeScript consumer, which verifies pushed events by npm's
+// standardwebhooks. make examples builds examples/consumer-ts before.
 func TestConsumerInTypeScript(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {

@@ -19,57 +19,53 @@ import (
 	"kasse/test/wait"
 )
 
-// How many events the test of convergence plays.
 const (
-	storySteps  = 7  // at most
-	connections = 64 // at once
+	storySteps  = 7  // steps of a story, at most
+	connections = 64 // simultaneous deliveries
 )
 
-func stories() int { return rounds.Of(10, 30, 80) }
+// storyCount returns how many stories TestConvergence plays.
+func storyCount() int { return rounds.Of(10, 30, 80) }
 
-// tellings is how often each story is played, as so many payments.
-func tellings() int { return rounds.Of(4, 4, 8) }
+// repetitions returns how often the events of each story are delivered. Each repetition is a
+// payment.
+func repetitions() int { return rounds.Of(4, 4, 8) }
 
-// Events of the same payment come twice or thrice, in any order, over 64 connections to three processes. In the end
-// every telling of a story shows the same, but for names and moments, and it is what Stripe has.
+// TestConvergence delivers the events of each payment one to three times, in random orders, over 64
+// connections to three processes. At the end every repetition of a story shows the same view,
+// except for ids and times, and the view is equal to Stripe's payment.
 func TestConvergence(t *testing.T) {
-	seed := seeded(t)
+	seed := randomSeed(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	clock := stopClock(time.Now().Add(-time.Hour))
 	w := newEnv(t, stripesim.Options{Seed: seed, Duplicate: 0.2, Settle: 24 * time.Hour, Now: clock.now})
-	w.sim.RemoveWebhooks() // the test delivers
-	all := make([]story, stories())
+	w.sim.RemoveWebhooks() // the test delivers the events itself
+	all := make([]story, storyCount())
 	for i := range all {
-		all[i] = w.liveStory(random, clock, i)
+		all[i] = w.playStory(random, clock, i)
 	}
 	clock.release()
 	events := w.eventsByPayment()
 	expect(t, "exit code of init", w.command(nil, "init").command.ProcessState.ExitCode(), 0)
 	w.serve(3, map[string]string{"STRIPE_API_BASE": newRenamer(t, w.stripe)})
-	w.tellAll(all, events, random)
+	w.deliverAll(all, events, random)
 
 	redis := w.openRedis()
-	wait.Until(t, "an end of the doubts", func() error {
-		if waiting := w.waitingReads(redis); waiting > 0 {
-			return fmt.Errorf("%d payments wait to be read", waiting)
-		}
-		return nil
-	})
+	wait.Until(t, "the end of the queued reads", func() error { return w.queuedReads(redis) })
 	for _, s := range all {
-		w.agree(s, events[s.truth.ID])
+		w.compareRepetitions(s, events[s.truth.ID])
 	}
 	t.Logf(
-		"%d payments, %d questions to Stripe about them", stories()*tellings(),
-		w.sim.Count("GET /v1/payment_intents/{intent}"),
+		"%d payments, %d reads of payments at Stripe", storyCount()*repetitions(), w.sim.Count(readRoute),
 	)
 }
 
-// counts are the types of events that an endpoint of ours is subscribed to.
-var counts = regexp.MustCompile(
+// subscribedTypes matches the types of events that Kasse's webhook endpoint subscribes to.
+var subscribedTypes = regexp.MustCompile(
 	`^(payment_intent\.|charge\.refunded$|charge\.refund\.updated$|refund\.|charge\.dispute\.)`,
 )
 
-// eventsByPayment are all events that an endpoint of ours gets, as they would be delivered, oldest first.
+// eventsByPayment returns all events that Kasse's webhook endpoint gets, by payment, oldest first.
 func (w *processEnv) eventsByPayment() map[string][]string {
 	w.t.Helper()
 	all := map[string][]string{}
@@ -78,7 +74,7 @@ func (w *processEnv) eventsByPayment() map[string][]string {
 			Data    []json.RawMessage
 			HasMore bool `json:"has_more"`
 		}
-		w.askStripe(http.MethodGet, "/v1/events?limit=100"+after, stripeKey, nil, &page)
+		w.requestStripe(http.MethodGet, "/v1/events?limit=100"+after, stripeKey, nil, &page)
 		for _, text := range page.Data {
 			var e struct {
 				ID, Type string
@@ -91,7 +87,7 @@ func (w *processEnv) eventsByPayment() map[string][]string {
 			}
 			answer{body: text}.decode(w.t, &e)
 			after = "&starting_after=" + e.ID
-			if counts.MatchString(e.Type) {
+			if subscribedTypes.MatchString(e.Type) {
 				payment := cmp.Or(e.Data.Object.Payment, e.Data.Object.ID)
 				all[payment] = append([]string{string(text)}, all[payment]...)
 			}
@@ -102,9 +98,10 @@ func (w *processEnv) eventsByPayment() map[string][]string {
 	}
 }
 
-// tellAll delivers every story several times over, each telling as a payment of its own, in an order of its own, to
-// processes by turns. Half of the tellings are one delivery after the other; of the others all deliveries go at once.
-func (w *processEnv) tellAll(all []story, events map[string][]string, random *rand.Rand) {
+// deliverAll delivers the events of every story several times, to the processes in turn. Each
+// repetition is a payment of its own, and has its own order of events. Half of the repetitions are
+// delivered one event after the other, the other half all at once.
+func (w *processEnv) deliverAll(all []story, events map[string][]string, random *rand.Rand) {
 	w.t.Helper()
 	deliveries := make(chan []string)
 	var workers sync.WaitGroup
@@ -112,19 +109,19 @@ func (w *processEnv) tellAll(all []story, events map[string][]string, random *ra
 		workers.Go(func() {
 			for list := range deliveries {
 				for _, body := range list {
-					w.deliverPatiently(body)
+					w.deliverWithRetries(body)
 				}
 			}
 		})
 	}
 	var work [][]string
 	for _, s := range all {
-		for telling := range tellings() {
+		for repetition := range repetitions() {
 			list := shuffled(events[s.truth.ID], random)
 			for i := range list {
-				list[i] = rename(list[i], telling)
+				list[i] = rename(list[i], repetition)
 			}
-			if telling%2 == 0 {
+			if repetition%2 == 0 {
 				work = append(work, list)
 				continue
 			}
@@ -140,7 +137,7 @@ func (w *processEnv) tellAll(all []story, events map[string][]string, random *ra
 	workers.Wait()
 }
 
-// shuffled gives the events in any order, each one to three times.
+// shuffled returns the events in a random order, each one to three times.
 func shuffled(events []string, random *rand.Rand) []string {
 	var list []string
 	for _, body := range events {
@@ -152,65 +149,72 @@ func shuffled(events []string, random *rand.Rand) []string {
 	return list
 }
 
-// deliverPatiently delivers until the event is taken.
-func (w *processEnv) deliverPatiently(body string) {
+// deliverWithRetries delivers an event until a process accepts it.
+func (w *processEnv) deliverWithRetries(body string) {
 	wait.Until(w.t, "a delivery", func() error {
 		header := map[string]string{
 			"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)),
 			"Content-Type":     "application/json; charset=utf-8",
 		}
-		a, err := call(w.t.Context(), w.client, http.MethodPost, w.balancer.turn(body)+"/webhooks/stripe", header, body)
+		address := w.balancer.nextTarget(body) + "/webhooks/stripe"
+		a, err := call(w.t.Context(), w.client, http.MethodPost, address, header, body)
 		if err == nil && a.status != http.StatusOK {
-			err = fmt.Errorf("%d %s", a.status, a.body)
+			err = fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return err
 	})
 }
 
-// agree holds all tellings of a story against the first, and that one against the truth.
-func (w *processEnv) agree(s story, events []string) {
+// compareRepetitions compares all repetitions of a story with the first, and the first with Stripe.
+func (w *processEnv) compareRepetitions(s story, events []string) {
 	w.t.Helper()
 	var first map[string]any
-	for telling := range tellings() {
-		target := w.balancer.turn("")
+	for repetition := range repetitions() {
+		target := w.balancer.nextTarget("")
 		a, err := call(
-			w.t.Context(), w.client, http.MethodGet, target+"/v1/payments/"+rename(s.truth.ID, telling),
+			w.t.Context(), w.client, http.MethodGet, target+"/v1/payments/"+rename(s.truth.ID, repetition),
 			map[string]string{"Authorization": "Bearer " + readerKey}, "",
 		)
 		if err != nil || a.status != http.StatusOK {
-			w.t.Errorf("%v, telling %d: %d %s (%v)", s.steps, telling, a.status, a.body, err)
+			w.t.Errorf("%v, repetition %d: got %d %s (%v), want 200", s.steps, repetition, a.status, a.body, err)
 			continue
 		}
 		shown := map[string]any{}
 		answer{body: []byte(unrename(string(a.body)))}.decode(w.t, &shown)
-		s.forgetMoments(shown)
+		s.removeTimes(shown)
 		if first == nil {
 			first = shown
-			w.isTrue(s, shown)
+			w.checkAgainstStripe(s, shown)
 		}
 		if difference := diff.Diff(first, shown); difference != "" {
-			w.t.Errorf("%v: telling %d differs from the first: %s\n%s", s.steps, telling, difference, summary(events))
+			w.t.Errorf(
+				"%v: repetition %d (+) differs from the first (-): %s\n%s",
+				s.steps, repetition, difference, summary(events),
+			)
 		}
 	}
 }
 
-// forgetMoments removes the times at which Kasse received something. They also decide whether the order was
-// ever fulfillable if the money was refunded since, because both may arrive at once. The details of a charge
-// do not converge by webhooks alone: a charge's event does not name the order, and one before the payment's
-// first event is ignored. The next read or catch-up brings them.
-func (s story) forgetMoments(shown map[string]any) {
-	for _, moment := range []string{"version", "updated_at", "payment_method_details", "receipt_url"} {
-		delete(shown, moment)
+// removeTimes removes members that depend on the order of the events: the times at which Kasse
+// received them, and whether an order was fulfillable before its refund. A payment and its refund
+// may arrive together.
+//
+// The details of a charge do not converge by webhooks alone: a charge's event does not contain the
+// order's id, so Kasse ignores it before the payment's first event. The next read or catch-up adds
+// the details.
+func (s story) removeTimes(shown map[string]any) {
+	for _, member := range []string{"version", "updated_at", "payment_method_details", "receipt_url"} {
+		delete(shown, member)
 	}
 	if shown["fulfillable_at"] != nil {
-		shown["fulfillable_at"] = "once"
+		shown["fulfillable_at"] = "set"
 	}
 	if len(s.refunds)+len(s.disputes) > 0 {
 		delete(shown, "fulfillable_at")
 	}
 }
 
-// summary is what a failure prints of a story's events.
+// summary lists a story's events for a failure text.
 func summary(events []string) string {
 	var lines strings.Builder
 	for _, body := range events {
@@ -225,19 +229,15 @@ func summary(events []string) string {
 	return lines.String()
 }
 
-// isTrue holds a view against what Stripe has.
-func (w *processEnv) isTrue(s story, shown map[string]any) {
+// checkAgainstStripe compares a view with Stripe's payment.
+func (w *processEnv) checkAgainstStripe(s story, shown map[string]any) {
 	w.t.Helper()
 	state := s.state()
 	want := map[string]any{
 		"payment_intent": s.truth.ID, "order_id": s.truth.Metadata["kasse_order_id"], "status": s.truth.Status,
-		"state":  state,
-		"amount": float64(s.truth.Amount), "amount_received": float64(
-			s.truth.AmountReceived,
-		), "amount_capturable": float64(s.truth.AmountCapturable),
-		"amount_refunded": float64(
-			s.refunded(),
-		), "fulfillable": state == "paid", "failure.code": nil, "failure.decline_code": nil,
+		"state": state, "amount": float64(s.truth.Amount), "amount_received": float64(s.truth.AmountReceived),
+		"amount_capturable": float64(s.truth.AmountCapturable), "amount_refunded": float64(s.refunded()),
+		"fulfillable": state == "paid", "failure.code": nil, "failure.decline_code": nil,
 	}
 	if e := s.truth.Failure; e != nil {
 		want["failure.code"], want["failure.decline_code"] = textOrNil(e.Code), textOrNil(e.DeclineCode)
@@ -252,7 +252,7 @@ func (w *processEnv) isTrue(s story, shown map[string]any) {
 		}
 	}
 	if difference := diff.Diff(want, got); difference != "" {
-		w.t.Errorf("%v is not the truth: %s", s.steps, difference)
+		w.t.Errorf("%v: Kasse's view (+) differs from Stripe's payment (-): %s", s.steps, difference)
 	}
 }
 

@@ -8,41 +8,39 @@ import (
 	"kasse/test/wait"
 )
 
-// keepsWrites is how a Redis is started that loses nothing it acknowledged.
+// keepsWrites are arguments of a redis-server that loses no acknowledged write.
 var keepsWrites = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
-// The start reports what Redis keeps. With REDIS_DURABILITY=require a Redis that may lose something is refused.
+// TestDurabilityAtTheStart: the start logs the durability class of Redis. With
+// REDIS_DURABILITY=require the server refuses a Redis that may lose acknowledged writes.
 func TestDurabilityAtTheStart(t *testing.T) {
 	t.Parallel()
-	careless := newEnv(t, stripesim.Options{})
-	careless.refuses(map[string]string{"REDIS_DURABILITY": "require"}, "REDIS_DURABILITY is require", "appendonly yes")
-	careful := newEnv(t, stripesim.Options{}, keepsWrites...)
-	mute := newEnv(t, stripesim.Options{}, append(keepsWrites, "--rename-command", "CONFIG", "")...)
-	mute.refuses(map[string]string{"REDIS_DURABILITY": "require"}, "CONFIG is refused")
+	noFile := newEnv(t, stripesim.Options{})
+	noFile.mustRefuse(map[string]string{"REDIS_DURABILITY": "require"}, "REDIS_DURABILITY is require", "appendonly yes")
+	durable := newEnv(t, stripesim.Options{}, keepsWrites...)
+	noConfig := newEnv(t, stripesim.Options{}, append(keepsWrites, "--rename-command", "CONFIG", "")...)
+	noConfig.mustRefuse(map[string]string{"REDIS_DURABILITY": "require"}, "CONFIG is refused")
+	const mayLose = "Redis may lose acknowledged writes"
 	for name, test := range map[string]struct {
 		env        *processEnv
 		durability string
-		says       []string // in the log
-		not        string
+		want       []string // in the log
+		not        string   // in the log; empty: no such text
 	}{
-		"a careless Redis":               {careless, "warn", []string{`"class":"none"`, "appendonly yes"}, ""},
-		"a careless Redis, and no words": {careless, "off", nil, `"class"`},
-		"a careful Redis":                {careful, "require", []string{`"class":"every write"`}, "may lose what"},
-		"a Redis that does not say":      {mute, "warn", []string{`"class":"unknown"`, "CONFIG is refused"}, ""},
+		"no append-only file":   {noFile, "warn", []string{`"class":"none"`, "appendonly yes", mayLose}, ""},
+		"no check":              {noFile, "off", nil, `"class"`},
+		"every write is stored": {durable, "require", []string{`"class":"every write"`}, mayLose},
+		"CONFIG is refused":     {noConfig, "warn", []string{`"class":"unknown"`, "CONFIG is refused"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := test.env.in(t).serve(1, map[string]string{"REDIS_DURABILITY": test.durability})[0]
-			wait.Until(t, "the line of the start", func() error {
-				return yet(strings.Contains(p.stderr.String(), `"ready"`))
+			p := test.env.forSubtest(t).serve(1, map[string]string{"REDIS_DURABILITY": test.durability})[0]
+			wait.UntilTrue(t, "the log line about readiness", func() bool {
+				return strings.Contains(p.stderr.String(), `"ready"`)
 			})
 			log := p.stderr.String()
-			for _, words := range test.says {
-				if !strings.Contains(log, words) {
-					t.Errorf("the log does not say %s", words)
-				}
-			}
+			expectContains(t, log, test.want...)
 			if test.not != "" && strings.Contains(log, test.not) {
-				t.Errorf("the log says %s", test.not)
+				t.Errorf("the log contains %q: %s", test.not, log)
 			}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,22 +16,23 @@ import (
 	"kasse/test/wait"
 )
 
-// endpointStand is a server with one endpoint that can be made to fail, and the commands that
-// operate it.
-type endpointStand struct {
+// endpointTest is a server with one endpoint, which the test can make fail. The test runs the
+// commands that operate the endpoint.
+type endpointTest struct {
 	*processEnv
 	server   *process
 	settings map[string]string
 	client   *redis.Client
-	down     atomic.Bool
+	down     atomic.Bool // the endpoint answers 502
 	mu       sync.Mutex
-	accepted map[string]int
-	id       string
+	accepted map[string]int // by event id
+	id       string         // of the endpoint
 }
 
-func newEndpointStand(t *testing.T, types string) *endpointStand {
+// newEndpointTest starts the server with an endpoint for the types; empty: for all.
+func newEndpointTest(t *testing.T, types string) *endpointTest {
 	t.Helper()
-	s := &endpointStand{processEnv: newEnv(t, stripesim.Options{}), accepted: map[string]int{}}
+	s := &endpointTest{processEnv: newEnv(t, stripesim.Options{}), accepted: map[string]int{}}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
@@ -53,40 +53,33 @@ func newEndpointStand(t *testing.T, types string) *endpointStand {
 }
 
 // events runs kasse events and returns what it printed to stdout and stderr.
-func (s *endpointStand) events(code int, args ...string) string {
+func (s *endpointTest) events(code int, args ...string) string {
 	s.t.Helper()
 	p := s.command(s.settings, append([]string{"events"}, args...)...)
 	text := p.stdout.String() + p.stderr.String()
-	expect(s.t, fmt.Sprintf("exit code of %v, which printed %s", args, text), p.command.ProcessState.ExitCode(), code)
+	what := fmt.Sprintf("exit code of kasse events %v, which printed %s", args, text)
+	expect(s.t, what, p.command.ProcessState.ExitCode(), code)
 	if strings.Contains(text, "hunter2") {
-		s.t.Errorf("%v prints the endpoint's path", args)
+		s.t.Errorf("kasse events %v prints the endpoint's path, which may be a secret: %s", args, text)
 	}
 	return text
 }
 
-// has fails the test unless the text holds each of the others.
-func (s *endpointStand) has(text string, wanted ...string) {
-	s.t.Helper()
-	for _, want := range wanted {
-		if !strings.Contains(text, want) {
-			s.t.Errorf("%q is not in %s", want, text)
-		}
-	}
-}
-
-func (s *endpointStand) times(id string) int {
+// times returns how often the endpoint has accepted an event.
+func (s *endpointTest) times(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted[id]
 }
 
-func (s *endpointStand) awaitAccepted(id string, times int) {
+// awaitAccepted waits until the endpoint has accepted an event this many times.
+func (s *endpointTest) awaitAccepted(id string, times int) {
 	s.t.Helper()
-	wait.Until(s.t, id, func() error { return yet(s.times(id) == times) })
+	wait.UntilTrue(s.t, fmt.Sprintf("delivery %d of %s", times, id), func() bool { return s.times(id) == times })
 }
 
-// exhaust makes the next try of every waiting retry its last one.
-func (s *endpointStand) exhaust() {
+// exhaust makes the next try of every waiting event its last one.
+func (s *endpointTest) exhaust() {
 	s.t.Helper()
 	for _, key := range s.client.Keys(s.t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, member := range s.client.ZRange(s.t.Context(), key, 0, -1).Val() {
@@ -97,36 +90,38 @@ func (s *endpointStand) exhaust() {
 	}
 }
 
-// TestEndpointCommands: an operator disables and enables an endpoint, lists deliveries and dead letters, and
-// redrives them.
+// TestEndpointCommands: an operator disables and enables an endpoint, lists deliveries and dead
+// letters, and redrives them.
 func TestEndpointCommands(t *testing.T) {
 	t.Parallel()
-	s := newEndpointStand(t, "")
-	s.has(s.events(0, "dead"), "No event was given up.")
-	s.has(s.events(0, "log"), "Nothing was sent")
-	s.has(s.events(0, "disable", s.id), "is disabled; its events wait")
-	s.has(s.events(0, "disable", s.id), "was disabled before")
-	s.has(s.events(0, "endpoints"), "disabled since 20", "by hand")
+	s := newEndpointTest(t, "")
+	expectContains(t, s.events(0, "dead"), "No event was given up.")
+	expectContains(t, s.events(0, "log"), "Nothing was sent")
+	expectContains(t, s.events(0, "disable", s.id), "is disabled; its events wait")
+	expectContains(t, s.events(0, "disable", s.id), "was disabled before")
+	expectContains(t, s.events(0, "endpoints"), "disabled since 20", "by hand")
 	waiting := s.writeEvents(1, 3)
-	s.has(s.events(0, "endpoints"), "0 under way, 0 to be tried again, 0 given up; 3 not begun")
-	s.has(s.events(0, "enable", s.id), "is enabled")
-	s.has(s.events(0, "enable", s.id), "was not disabled")
+	expectContains(t, s.events(0, "endpoints"), "0 under way, 0 to be tried again, 0 given up; 3 not begun")
+	expectContains(t, s.events(0, "enable", s.id), "is enabled")
+	expectContains(t, s.events(0, "enable", s.id), "was not disabled")
 	for _, id := range waiting {
 		s.awaitAccepted(id, 1)
 	}
 	s.down.Store(true)
 	lost := s.writeEvents(2, 1)[0]
-	wait.Until(
-		t, "a retry",
-		func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 to be tried again")) },
-	)
+	wait.UntilTrue(t, "a waiting retry", func() bool {
+		return strings.Contains(s.events(0, "endpoints"), "1 to be tried again")
+	})
 	s.exhaust()
-	wait.Until(t, "the end", func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 given up")) })
-	s.has(s.events(0, "dead"), lost, "order.updated", "13", "answered 502")
-	s.has(s.events(0, "dead", "-endpoint", s.id), lost)
+	wait.UntilTrue(t, "the end of the retries", func() bool {
+		return strings.Contains(s.events(0, "endpoints"), "1 given up")
+	})
+	expectContains(t, s.events(0, "dead"), lost, "order.updated", "13", "answered 502")
+	expectContains(t, s.events(0, "dead", "-endpoint", s.id), lost)
 	s.down.Store(false)
-	s.has(s.events(1, "redrive", "-id", "pi_1.1"), "no waiting or dead event")
-	s.has(s.events(0, "redrive", "-endpoint", s.id, "-id", lost), "0 waiting and 1 dead events will be sent")
+	expectContains(t, s.events(1, "redrive", "-id", "pi_1.1"), "no waiting or dead event")
+	output := s.events(0, "redrive", "-endpoint", s.id, "-id", lost)
+	expectContains(t, output, "0 waiting and 1 dead events will be sent")
 	s.awaitAccepted(lost, 1)
 	awaitIdle(s.processEnv, s.settings)
 	log := s.events(0, "log", "-endpoint", s.id)
@@ -136,47 +131,51 @@ func TestEndpointCommands(t *testing.T) {
 		got = append(got, match[1]+" "+match[2]+" "+match[3])
 	}
 	if want := []string{"200 1 " + lost, "502 13 " + lost, "502 1 " + lost}; fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("the log has %q first, want %q", got, want)
+		t.Errorf("the log of deliveries begins with %q, want %q", got, want)
 	}
 }
 
-// A replay counts as what it is, and a type that does not exist is a mistake. Several endpoints
-// need a choice.
-func TestReplayIsShown(t *testing.T) {
+// TestReplayCommand: kasse events endpoints counts replayed events as waiting. An unknown type is
+// an error, and commands about one endpoint need -endpoint if there are several.
+func TestReplayCommand(t *testing.T) {
 	t.Parallel()
-	s := newEndpointStand(t, "")
+	s := newEndpointTest(t, "")
 	ids := s.writeEvents(1, 10)
 	awaitIdle(s.processEnv, s.settings)
-	s.has(s.events(2, "replay", "-type", "order.payed"), "-type order.payed is not an event type")
-	s.has(s.events(0, "disable", s.id), "is disabled")
-	s.has(s.events(0, "replay", "-type", "order.updated"), "10 events will be pushed again to 1 endpoint.")
-	s.has(s.events(0, "endpoints"), "0 under way, 10 to be tried again, 0 given up; 0 not begun, 10 to be tried now")
+	expectContains(t, s.events(2, "replay", "-type", "order.payed"), "-type order.payed is not an event type")
+	expectContains(t, s.events(0, "disable", s.id), "is disabled")
+	output := s.events(0, "replay", "-type", "order.updated")
+	expectContains(t, output, "10 events will be pushed again to 1 endpoint.")
+	list := s.events(0, "endpoints")
+	expectContains(t, list, "0 under way, 10 to be tried again, 0 given up; 0 not begun, 10 to be tried now")
 	s.events(0, "enable", s.id)
 	for _, id := range ids {
 		s.awaitAccepted(id, 2)
 	}
 	awaitIdle(s.processEnv, s.settings)
 
-	s.settings["EVENT_ENDPOINTS"] += "," + strings.Replace(
-		s.settings["EVENT_ENDPOINTS"], "/hunter2", "/hunter2/second", 1,
+	first := s.settings["EVENT_ENDPOINTS"]
+	s.settings["EVENT_ENDPOINTS"] += "," + strings.Replace(first, "/hunter2", "/hunter2/second", 1)
+	expectContains(t, s.events(1, "log"), "choose one with -endpoint")
+	expectContains(t, s.events(0, "replay"), "10 events will be pushed again to 2 endpoints")
+	list = s.events(0, "endpoints")
+	expectContains(
+		t, list, "not registered: no server has run with this endpoint yet; 0 under way, 10 to be tried again",
 	)
-	s.has(s.events(1, "log"), "choose one with -endpoint")
-	s.has(s.events(0, "replay"), "10 events will be pushed again to 2 endpoints")
-	list := s.events(0, "endpoints")
-	s.has(list, "not registered: no server has run with this endpoint yet; 0 under way, 10 to be tried again")
-	s.has(s.events(1, "log", "-endpoint", "unknown"), "no endpoint of EVENT_ENDPOINTS has this id")
-	s.has(s.events(2, "everything"), "unknown command")
-	s.has(s.events(2, "log", "-id", "x"), "--help lists the flags")
-	s.has(s.events(2, "enable"), "an argument is missing")
+	expectContains(t, s.events(1, "log", "-endpoint", "unknown"), "no endpoint of EVENT_ENDPOINTS has this id")
+	expectContains(t, s.events(2, "everything"), "unknown command")
+	expectContains(t, s.events(2, "log", "-id", "x"), "--help lists the flags")
+	expectContains(t, s.events(2, "enable"), "an argument is missing")
 }
 
-// An endpoint gets the types that it names; the others count as delivered.
-func TestEndpointNamesTypes(t *testing.T) {
+// TestEndpointWithTypes: an endpoint gets the events of its types. Those of other types count as
+// delivered.
+func TestEndpointWithTypes(t *testing.T) {
 	t.Parallel()
-	s := newEndpointStand(t, "#order.paid+order.refunded")
+	s := newEndpointTest(t, "#order.paid+order.refunded")
 	s.writeEvents(1, 5) // order.updated
 	awaitIdle(s.processEnv, s.settings)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	expect(t, "accepted events: "+strconv.Itoa(len(s.accepted)), len(s.accepted), 0)
+	expect(t, "number of accepted events", len(s.accepted), 0)
 }

@@ -1,7 +1,8 @@
-// Package process_test runs Kasse as it is run: the binary, several processes of it, a real redis-server, signals. Only
-// Stripe is simulated, and its webhooks come in through a balancer, as they would.
+// Package process_test runs Kasse as in production: several processes of the binary, a real
+// redis-server, and signals. Only Stripe is simulated. Its webhooks arrive through a balancer.
 //
-// One rule: no measured time decides. Every wait is for a condition, with a deadline that only a broken run meets.
+// No measured time decides a test. Every wait is for a condition, with a deadline that only a
+// broken run reaches.
 package process_test
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -26,10 +28,11 @@ import (
 	"kasse/test/wait"
 )
 
-// binaries is where the programs are built; it goes with the tests.
+// binaries is the directory of the built programs. TestMain removes it at the end.
 var binaries string
 
-// atOnce is how many tests run side by side. Most of them wait most of the time: for a lease to end, a drain, a retry.
+// atOnce is how many tests run at the same time. Most of them wait most of the time: for the end of
+// a lease, for a drain, or for a retry.
 const atOnce = "8"
 
 func TestMain(m *testing.M) {
@@ -61,15 +64,13 @@ var (
 	receiverBinary = sync.OnceValues(func() (string, error) { return build("kasse/test/push/receiver") })
 )
 
-// build compiles a program, with the race detector where the test itself has it.
+// build compiles a program. It uses the race detector if the test itself does.
 func build(pkg string) (string, error) {
 	if err := lookAtSources(); err != nil {
 		return "", err
 	}
 	path := filepath.Join(binaries, filepath.Base(pkg))
-	args := []string{
-		"build", "-ldflags=-s -w", "-o", path,
-	} // without what only a debugger reads, linking takes half as long
+	args := []string{"build", "-ldflags=-s -w", "-o", path} // linking without debug data takes half as long
 	if raceDetector {
 		args = append(args, "-race")
 	}
@@ -80,8 +81,8 @@ func build(pkg string) (string, error) {
 	return path, nil
 }
 
-// lookAtSources opens what the programs are made of: `go test` remembers a result as long as the files are the same
-// that the test has opened, and it does not see what a compiler opens.
+// lookAtSources opens the programs' source files. `go test` caches a result while the files that
+// the test opened are unchanged, and it does not see the compiler's reads.
 func lookAtSources() error {
 	for _, root := range []string{
 		"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service",
@@ -110,7 +111,7 @@ func binary(t *testing.T, built func() (string, error)) string {
 	return path
 }
 
-// Settings of the processes. The credentials open nothing else.
+// Settings of the processes. The credentials are valid only for these tests.
 const (
 	stripeKey      = "sk_test_processtest1234567890"
 	publishableKey = "pk_test_processtest1234567890"
@@ -120,7 +121,7 @@ const (
 	readerKey      = "ksk_processtest_reader_abcdefghijklmnopqrstu"
 )
 
-// processEnv is what the processes of one test share.
+// processEnv is the environment that the processes of one test share.
 type processEnv struct {
 	t        *testing.T
 	redis    *storetest.Server
@@ -130,19 +131,19 @@ type processEnv struct {
 	client   *http.Client
 }
 
-// newEnv starts a Redis and a simulated Stripe, which sends its webhooks to the processes by turns.
+// newEnv starts a Redis and a simulated Stripe, which sends its webhooks to the processes in turn.
 func newEnv(t *testing.T, o stripesim.Options, redisArgs ...string) *processEnv {
 	t.Helper()
 	return newEnvOn(t, storetest.NewServer(t, redisArgs...), o)
 }
 
-// newEnvOn is newEnv on a Redis that runs already.
+// newEnvOn is newEnv with a Redis that runs already.
 func newEnvOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *processEnv {
 	t.Helper()
 	w := &processEnv{t: t, redis: redis, client: newClient(t), balancer: &balancer{client: newClient(t)}}
-	front := httptest.NewServer(w.balancer)
-	t.Cleanup(front.Close)
-	o.Webhooks = append(o.Webhooks, stripesim.Webhook{URL: front.URL, Secret: hookSecret})
+	webhooks := httptest.NewServer(w.balancer)
+	t.Cleanup(webhooks.Close)
+	o.Webhooks = append(o.Webhooks, stripesim.Webhook{URL: webhooks.URL, Secret: hookSecret})
 	w.sim = stripesim.New(o)
 	server := httptest.NewServer(w.sim)
 	t.Cleanup(func() { w.sim.Close(); server.Close() })
@@ -150,8 +151,8 @@ func newEnvOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *proce
 	return w
 }
 
-// newClient returns a client for many simultaneous requests. Its deadline ends a hanging request, so that the
-// test can name it.
+// newClient returns a client for many simultaneous requests. Its deadline ends a hanging request,
+// so that the test can report which one hangs.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
@@ -159,8 +160,8 @@ func newClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: wait.Patience}
 }
 
-// settings are the variables of a process of this environment, with the changes that a test wants. An empty value
-// takes a variable away.
+// settings returns the variables of a process of this environment, with a test's changes. An empty
+// value removes a variable.
 func (w *processEnv) settings(changes map[string]string) map[string]string {
 	env := map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "SHUTDOWN_TIMEOUT": "20s",
@@ -170,7 +171,7 @@ func (w *processEnv) settings(changes map[string]string) map[string]string {
 		"SERVICE_KEYS": keyEntry("backend", backendKey, service.JoinScopes("+")) + "," +
 			keyEntry("reader", readerKey, "read"),
 		"LOG_LEVEL": "debug",
-		// The tests ask far oftener than a page does.
+		// The tests send far more requests than a page does.
 		"RATE_LIMIT_SERVICE": "off", "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off",
 		"RATE_LIMIT_ADDRESS": "off",
 	}
@@ -178,13 +179,13 @@ func (w *processEnv) settings(changes map[string]string) map[string]string {
 	return env
 }
 
-// in is the same environment for a subtest.
-func (w *processEnv) in(t *testing.T) *processEnv {
+// forSubtest returns the same environment for a subtest.
+func (w *processEnv) forSubtest(t *testing.T) *processEnv {
 	t.Helper()
 	return &processEnv{t: t, redis: w.redis, sim: w.sim, stripe: w.stripe, balancer: w.balancer, client: w.client}
 }
 
-// serve starts so many processes and waits until each is ready; the balancer knows them all.
+// serve starts count processes, waits until each is ready, and adds them to the balancer.
 func (w *processEnv) serve(count int, changes map[string]string) []*process {
 	w.t.Helper()
 	all := make([]*process, count)
@@ -207,8 +208,8 @@ func (w *processEnv) start(changes map[string]string) *process {
 	return p
 }
 
-// seeded returns the seed of this run; the log names it, and the environment may ask for it again.
-func seeded(t *testing.T) uint64 {
+// randomSeed returns the seed of this run, and logs it. KASSE_TEST_SEED repeats a seed.
+func randomSeed(t *testing.T) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
 	if given, err := strconv.ParseUint(os.Getenv("KASSE_TEST_SEED"), 10, 64); err == nil {
@@ -218,17 +219,20 @@ func seeded(t *testing.T) uint64 {
 	return seed
 }
 
-// yet turns a condition without a reason into one for wait.Until.
-func yet(met bool) error {
-	if met {
-		return nil
-	}
-	return wait.ErrNotYet
-}
-
+// expect fails the test unless the value of what, got, is the wanted one.
 func expect[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// expectContains fails the test unless the text contains each wanted one.
+func expectContains(t *testing.T, text string, wanted ...string) {
+	t.Helper()
+	for _, want := range wanted {
+		if !strings.Contains(text, want) {
+			t.Errorf("the text does not contain %q:\n%s", want, text)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package process_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"kasse/service/stripe/stripesim"
@@ -11,14 +10,14 @@ import (
 	"kasse/test/wait"
 )
 
-// replicated is a Redis whose master can be killed.
+// replicated is a Redis with a master that the test can kill.
 type replicated interface {
 	URL() string
 	KillMaster()
 }
 
-// TestEveryKindOfRedis plays the main job on a Redis Cluster and behind sentinels, kills a master under it, and
-// plays on: what was acknowledged is still there, and no process needs a restart.
+// TestEveryKindOfRedis opens and pays orders on a Redis Cluster and behind sentinels, before and
+// after a master is killed. No acknowledged write is lost, and no process needs a restart.
 func TestEveryKindOfRedis(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]func(testing.TB, ...string) replicated{
@@ -34,52 +33,50 @@ func TestEveryKindOfRedis(t *testing.T) {
 	for mode, start := range kinds {
 		t.Run(mode, func(t *testing.T) {
 			redis := start(t, keepsWrites...)
-			w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+			w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{validWebhook}})
 			settings := map[string]string{
 				"REDIS_MODE": mode, "REDIS_URL": redis.URL(), "REDIS_WAIT_REPLICAS": "1", "REDIS_DURABILITY": "require",
 				"REDIS_PARTITIONS": "8",
 			}
 			code, found := w.checked(settings)
 			expect(t, "exit code of check", code, 0)
-			lines(t, found, `class "every write + 1 replica"`)
+			expectLines(t, found, `class "every write + 1 replica"`)
 			all := w.serve(2, settings)
 			const warning = "a failover of Redis may lose acknowledged writes"
-			if !strings.Contains(all[0].stderr.String(), warning) {
-				t.Error("the log does not say that one of two replicas confirms")
-			}
+			expectContains(t, all[0].stderr.String(), warning) // one of two replicas confirms
 			customer := w.customer()
 			var paid []view
 			for n := range 8 {
-				paid = append(paid, w.mainJob(all, fmt.Sprintf("before-%d", n), customer))
+				paid = append(paid, w.openAndPay(all, fmt.Sprintf("before-%d", n), customer))
 			}
 			redis.KillMaster()
 			for n := range 8 {
-				w.mainJob(all, fmt.Sprintf("after-%d", n), customer)
+				w.openAndPay(all, fmt.Sprintf("after-%d", n), customer)
 			}
 			for _, v := range paid {
 				all[1].awaitState(v, "paid")
 			}
-			w.paidOnce(all[0], 16)
+			w.checkPaidOnce(all[0], 16)
 		})
 	}
 }
 
-// mainJob opens a payment at one process, pays, and waits at the other until the webhook has come, by a poll that
-// is held.
-func (w *processEnv) mainJob(all []*process, order, customer string) view {
+// openAndPay opens a payment at one process, pays it, and polls the other until it shows the
+// payment as paid.
+func (w *processEnv) openAndPay(all []*process, order, customer string) view {
 	w.t.Helper()
-	v := w.createThrough(all[0], order, customer)
+	v := w.createDuringFailover(all[0], order, customer)
 	w.pay(v, "pm_card_visa")
 	all[1].awaitState(v, "paid")
 	return v
 }
 
-// createThrough opens a payment as a backend does that repeats temporary refusals. Every refusal is
-// temporary, and none takes longer than its bound.
-func (w *processEnv) createThrough(p *process, order, customer string) (v view) {
+// createDuringFailover opens a payment as a backend does that repeats temporary refusals. It fails
+// the test after any other refusal, and if a refusal has no Retry-After.
+func (w *processEnv) createDuringFailover(p *process, order, customer string) (v view) {
 	w.t.Helper()
 	wait.Until(w.t, "the payment of "+order, func() error {
-		a, err := p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order, customer))
+		a, err := p.request(backendKey, http.MethodPost, "/v1/payments", orderBody(order, customer))
 		switch {
 		case err != nil:
 			w.t.Fatal(err)
@@ -87,17 +84,17 @@ func (w *processEnv) createThrough(p *process, order, customer string) (v view) 
 			v = a.view(w.t)
 			return nil
 		case a.status != http.StatusServiceUnavailable && a.status != http.StatusConflict:
-			w.t.Fatalf("answered %d %s", a.status, a.body)
+			w.t.Fatalf("the create of %s: got %d %s, want success, 409 or 503", order, a.status, a.body)
 		case a.header.Get("Retry-After") == "":
-			w.t.Errorf("%d has no Retry-After", a.status)
+			w.t.Errorf("the create of %s: %d has no Retry-After", order, a.status)
 		}
-		return fmt.Errorf("%d %s", a.status, a.body)
+		return fmt.Errorf("got %d %s", a.status, a.body)
 	})
 	return v
 }
 
-// paidOnce fails the test unless the feed announces so many orders as paid, each once.
-func (w *processEnv) paidOnce(p *process, want int) {
+// checkPaidOnce fails the test unless the feed contains order.paid of this many orders, each once.
+func (w *processEnv) checkPaidOnce(p *process, want int) {
 	w.t.Helper()
 	var page struct {
 		Events []struct {
@@ -114,8 +111,8 @@ func (w *processEnv) paidOnce(p *process, want int) {
 	}
 	for order, times := range paid {
 		if times != 1 {
-			w.t.Errorf("%s was announced as paid %d times", order, times)
+			w.t.Errorf("the feed has order.paid of %s %d times, want once", order, times)
 		}
 	}
-	expect(w.t, "paid orders in the feed", len(paid), want)
+	expect(w.t, "number of paid orders in the feed", len(paid), want)
 }

@@ -8,24 +8,24 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// TestLimitsOfSeveralProcesses: the settings of limits, proxies and origins take effect. All processes share
-// one quota, and each has its own while Redis is unreachable.
+// TestLimitsOfSeveralProcesses: the settings of limits take effect. All processes share one quota,
+// and each has its own while Redis is unreachable.
 func TestLimitsOfSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
 	const quota = 6
-	all := w.serve(
-		2,
-		map[string]string{"RATE_LIMIT_SERVICE": "6/h", "RATE_LIMIT_FRONTEND": "5/h", "RATE_LIMIT_ADDRESS": "4/h"},
-	)
+	all := w.serve(2, map[string]string{
+		"RATE_LIMIT_SERVICE": "6/h", "RATE_LIMIT_FRONTEND": "5/h", "RATE_LIMIT_ADDRESS": "4/h",
+	})
 	customer := w.customer()
-	made := all[0].must(
+	created := all[0].must(
 		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("o-1", customer),
 	).view(t)
-	count := func(through int, credential, method, path, body string) {
+	count := func(accepted int, credential, method, path, body string) {
+		t.Helper()
 		limited := 0
 		for n := range 4 * quota {
-			a, err := all[n%2].ask(credential, method, path, body)
+			a, err := all[n%2].request(credential, method, path, body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -33,18 +33,20 @@ func TestLimitsOfSeveralProcesses(t *testing.T) {
 				limited++
 			}
 		}
-		expect(t, method+" "+path+" let through", 4*quota-limited, through)
+		expect(t, "number of accepted "+method+" "+path, 4*quota-limited, accepted)
 	}
 	calls := len(w.sim.Requests())
-	count(quota-1, backendKey, http.MethodPost, "/v1/payments", `{`) // one is spent
-	count(2*5, made.ClientSecret, http.MethodGet, "/v1/payments/"+made.PaymentIntent, "")
+	count(quota-1, backendKey, http.MethodPost, "/v1/payments", `{`) // the create above used one
+	count(2*5, created.ClientSecret, http.MethodGet, "/v1/payments/"+created.PaymentIntent, "")
 	count(2*4, strangeKey, http.MethodGet, "/v1/events", "")
 	count(2*quota, readerKey, http.MethodGet, "/v1/orders/o-1", "")
 	w.redis.Kill()
 	count(2*quota, backendKey, http.MethodPost, "/v1/payments", `{`)
-	expect(t, "calls of Stripe", len(w.sim.Requests()), calls)
+	expect(t, "number of calls to Stripe", len(w.sim.Requests()), calls)
 }
 
+// TestBehindAProxy: the settings of proxies and origins take effect. The address limit counts the
+// address that the trusted proxy has added.
 func TestBehindAProxy(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -65,10 +67,10 @@ func TestBehindAProxy(t *testing.T) {
 			}
 			statuses = append(statuses, http.StatusText(a.status))
 			expect(
-				t, "the origin that may read", a.header.Get("Access-Control-Allow-Origin"),
+				t, "Access-Control-Allow-Origin", a.header.Get("Access-Control-Allow-Origin"),
 				"https://www.shop.example",
 			)
-			expect(t, "strict transport", a.header.Get("Strict-Transport-Security"), "max-age=31536000")
+			expect(t, "Strict-Transport-Security", a.header.Get("Strict-Transport-Security"), "max-age=31536000")
 		}
 		expect(t, "answers to "+client, strings.Join(statuses, ", "), "Unauthorized, Unauthorized, Too Many Requests")
 	}

@@ -8,44 +8,45 @@ import (
 	"testing"
 )
 
-// backend takes pushed events. A closed one answers 503.
+// backend receives pushed events. While it is unavailable, it answers 503.
 type backend struct {
-	address string
+	url string
 
-	mu     sync.Mutex
-	opened bool
-	ids    map[string]bool
+	mu        sync.Mutex
+	available bool
+	accepted  map[string]bool // event ids
 }
 
 func newBackend(t *testing.T) *backend {
 	t.Helper()
-	r := &backend{opened: true, ids: map[string]bool{}}
-	server := httptest.NewServer(r)
+	b := &backend{available: true, accepted: map[string]bool{}}
+	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
-	r.address = server.URL
-	return r
+	b.url = server.URL
+	return b
 }
 
-func (r *backend) open(open bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.opened = open
+func (b *backend) setAvailable(available bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.available = available
 }
 
-func (r *backend) has(id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ids[id]
+// has reports whether the backend has accepted an event.
+func (b *backend) has(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.accepted[id]
 }
 
-// ServeHTTP takes one event.
-func (r *backend) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
-	_, _ = io.Copy(io.Discard, request.Body)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.opened {
-		answer.WriteHeader(http.StatusServiceUnavailable)
+// ServeHTTP receives one event.
+func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.available {
+		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	r.ids[request.Header.Get("Webhook-Id")] = true
+	b.accepted[r.Header.Get("Webhook-Id")] = true
 }

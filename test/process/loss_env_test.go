@@ -18,26 +18,27 @@ import (
 	"kasse/test/wait"
 )
 
-// lossEnv is an environment whose Redis can go back to an earlier state, and whose clocks a test can
-// move: Redis's and the simulator's. Both run behind the machine, so that they can be moved
-// forward. Deliveries are signed anew, since Kasse has the machine's time.
+// lossEnv is an environment in which a test can restore an earlier state of Redis, and can move the
+// clocks of Redis and the simulator. Both clocks are behind the machine's, so that the test can
+// advance them. Deliveries get a new signature with the machine's time, which Kasse uses.
 type lossEnv struct {
 	*processEnv
 	clock    *storetest.Clock
-	behind   time.Duration // of Redis's clock and the simulator's, behind the machine's
+	behind   time.Duration // how far Redis's clock and the simulator's are behind the machine's
 	client   *redis.Client
 	all      []*process
 	received *backend
-	buyer    string // the customer
+	buyer    string // id of the customer
 
-	own         map[string]string // settings of this environment's processes, beside those of all
-	keepsStream bool              // orders are lost, and the stream is not
+	extra       map[string]string // settings of one test
+	keepsStream bool              // the loss deletes orders, but not the stream
 }
 
-// spare is how far the clocks run behind at the end of a case: what a test waits for in Redis's
-// time is less.
+// spare is how far the clocks are behind at the end of a case. It is more than any further advance
+// of a test.
 const spare = 3 * time.Hour
 
+// newLossEnv starts an environment whose clocks a test can advance by ahead, and by spare.
 func newLossEnv(t *testing.T, ahead time.Duration, redisArgs ...string) *lossEnv {
 	t.Helper()
 	behind := ahead + spare
@@ -55,14 +56,14 @@ func newLossEnv(t *testing.T, ahead time.Duration, redisArgs ...string) *lossEnv
 	return w
 }
 
-// changes are the settings of this environment's processes.
+// changes returns the settings of this environment's processes.
 func (w *lossEnv) changes() map[string]string {
 	changes := map[string]string{
 		"ORDER_TOKEN_SECRETS": "now:" + tokenSecret, "LOG_LEVEL": "info",
-		"RATE_LIMIT_FRONTEND_STRIPE": "off", "EVENT_ENDPOINTS": w.received.address + "=" + endpointSecret,
+		"RATE_LIMIT_FRONTEND_STRIPE": "off", "EVENT_ENDPOINTS": w.received.url + "=" + endpointSecret,
 		"EVENT_ALLOW_PRIVATE": "true",
 	}
-	maps.Copy(changes, w.own)
+	maps.Copy(changes, w.extra)
 	return changes
 }
 
@@ -75,7 +76,7 @@ func (w *lossEnv) serve() {
 	w.all = w.processEnv.serve(2, w.changes())
 }
 
-// advance moves Redis's clock and the simulator's.
+// advance moves Redis's clock and the simulator's forward.
 func (w *lossEnv) advance(d time.Duration) {
 	w.t.Helper()
 	w.behind -= d
@@ -83,17 +84,18 @@ func (w *lossEnv) advance(d time.Duration) {
 	w.sim.Advance(d)
 }
 
-// backup is a copy of what Redis has on its disk.
+// backup saves Redis's data to its disk, and returns the directory of a copy.
 func (w *lossEnv) backup() string {
 	w.t.Helper()
-	w.no(w.client.Save(w.t.Context()).Err())
+	w.noError(w.client.Save(w.t.Context()).Err())
 	to := filepath.Join(w.t.TempDir(), "backup")
-	w.no(os.CopyFS(to, os.DirFS(w.redis.Dir)))
+	w.noError(os.CopyFS(to, os.DirFS(w.redis.Dir)))
 	return to
 }
 
-// goBack kills Redis and restarts it from the copy. With powerCut the processes die too.
-func (w *lossEnv) goBack(backup string, powerCut bool) {
+// restoreBackup kills Redis and restarts it from the copy. With powerCut the processes are killed
+// too.
+func (w *lossEnv) restoreBackup(backup string, powerCut bool) {
 	w.t.Helper()
 	w.redis.Kill()
 	if powerCut {
@@ -101,40 +103,40 @@ func (w *lossEnv) goBack(backup string, powerCut bool) {
 			p.kill()
 		}
 	}
-	w.no(os.RemoveAll(w.redis.Dir))
-	w.no(os.CopyFS(w.redis.Dir, os.DirFS(backup)))
+	w.noError(os.RemoveAll(w.redis.Dir))
+	w.noError(os.CopyFS(w.redis.Dir, os.DirFS(backup)))
 	w.redis.Restart()
 	if powerCut {
-		w.received.open(true)
+		w.received.setAvailable(true)
 		w.serve()
 	}
 }
 
-// kept is a key of Redis with its content.
-type kept struct {
+// storedKey is a key of Redis with its content.
+type storedKey struct {
 	key, content string
-	ttl          time.Duration // none: 0
+	ttl          time.Duration // 0: none
 }
 
 // dump returns the content of Redis, by partition.
-func (w *lossEnv) dump() map[string][]kept {
+func (w *lossEnv) dump() map[string][]storedKey {
 	w.t.Helper()
-	parts := map[string][]kept{}
+	parts := map[string][]storedKey{}
 	ctx := w.t.Context()
 	for _, key := range w.client.Keys(ctx, "kasse:{p*}:*").Val() {
 		content, err := w.client.Dump(ctx, key).Result()
-		if errors.Is(err, redis.Nil) { // it has expired, or was taken
+		if errors.Is(err, redis.Nil) { // the key has expired, or a process has deleted it
 			continue
 		}
-		w.no(err)
+		w.noError(err)
 		part := key[:len("kasse:{p0}:")]
-		parts[part] = append(parts[part], kept{key, content, max(0, w.client.PTTL(ctx, key).Val())})
+		parts[part] = append(parts[part], storedKey{key, content, max(0, w.client.PTTL(ctx, key).Val())})
 	}
 	return parts
 }
 
-// restore lets one partition go back.
-func (w *lossEnv) restore(part string, all []kept) {
+// restore restores one partition to its earlier content.
+func (w *lossEnv) restore(part string, all []storedKey) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	pipe := w.client.TxPipeline()
@@ -145,15 +147,21 @@ func (w *lossEnv) restore(part string, all []kept) {
 		pipe.Restore(ctx, k.key, k.ttl, k.content)
 	}
 	_, err := pipe.Exec(ctx)
-	w.no(err)
+	w.noError(err)
 }
 
-// halfLosses are the ways to lose a part of Redis.
-var halfLosses = map[string]func(*lossEnv, map[string][]kept){
-	"pointers": func(w *lossEnv, _ map[string][]kept) { w.deleteKeys("kasse:{p*}:pi:*") },
-	"orders":   func(w *lossEnv, _ map[string][]kept) { w.keepsStream = true; w.deleteKeys("kasse:{p*}:order:*") },
-	"one":      func(w *lossEnv, parts map[string][]kept) { w.restore("kasse:{p1}:", parts["kasse:{p1}:"]) },
-	"others": func(w *lossEnv, parts map[string][]kept) {
+// partLosses are the ways to lose a part of Redis. Each gets the earlier content of every
+// partition.
+var partLosses = map[string]func(*lossEnv, map[string][]storedKey){
+	"pointers": func(w *lossEnv, _ map[string][]storedKey) { w.deleteKeys("kasse:{p*}:pi:*") },
+	"orders": func(w *lossEnv, _ map[string][]storedKey) {
+		w.keepsStream = true
+		w.deleteKeys("kasse:{p*}:order:*")
+	},
+	"one partition": func(w *lossEnv, parts map[string][]storedKey) {
+		w.restore("kasse:{p1}:", parts["kasse:{p1}:"])
+	},
+	"three partitions": func(w *lossEnv, parts map[string][]storedKey) {
 		for _, part := range []string{"kasse:{p0}:", "kasse:{p2}:", "kasse:{p3}:"} {
 			w.restore(part, parts[part])
 		}
@@ -163,46 +171,46 @@ var halfLosses = map[string]func(*lossEnv, map[string][]kept){
 func (w *lossEnv) deleteKeys(pattern string) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), pattern).Val() {
-		w.no(w.client.Del(w.t.Context(), key).Err())
+		w.noError(w.client.Del(w.t.Context(), key).Err())
 	}
 }
 
-// mend runs a command that mends what is left. The servers' lease has run out by then: where one of
-// them renews it first, the command is tried again.
-func (w *lossEnv) mend(command ...string) {
+// runExclusive runs a command that must succeed. It deletes the lease of the servers first. If a
+// server takes the lease again before the command, the command is repeated.
+func (w *lossEnv) runExclusive(command ...string) {
 	w.t.Helper()
 	wait.Until(w.t, fmt.Sprint("kasse ", command), func() error {
-		w.no(w.client.Del(w.t.Context(), "kasse:{p0}:lease:nets").Err())
+		w.noError(w.client.Del(w.t.Context(), "kasse:{p0}:lease:nets").Err())
 		p := w.command(w.changes(), command...)
 		if code := p.command.ProcessState.ExitCode(); code != 0 {
-			return fmt.Errorf("ended with %d: %s", code, p.stderr.String())
+			return fmt.Errorf("exit code %d: %s", code, p.stderr.String())
 		}
 		return nil
 	})
 }
 
-// settled waits until Stripe's events have arrived and no work is due. Work of a later moment
+// awaitSettled waits until Stripe's events have arrived and no work is due. Work that is due later
 // stays.
-func (w *lossEnv) settled() {
+func (w *lossEnv) awaitSettled() {
 	w.t.Helper()
-	w.no(w.sim.Drain(w.t.Context()))
-	w.idle(0, "reads", "attention")
+	w.noError(w.sim.Drain(w.t.Context()))
+	w.awaitQueues(0, "reads", "attention")
 }
 
-// begun is for how long a worker hides what it has begun, and some seconds.
-const begun = 65 * time.Second
+// claimLasts is longer than a worker's claim hides a read from the other workers.
+const claimLasts = 65 * time.Second
 
-// finished is settled, and no work is under way that began before.
-func (w *lossEnv) finished() {
+// awaitFinished is awaitSettled, and also waits until no worker holds a claim.
+func (w *lossEnv) awaitFinished() {
 	w.t.Helper()
-	w.settled()
-	w.idle(begun, "reads", "sweep")
+	w.awaitSettled()
+	w.awaitQueues(claimLasts, "reads", "sweep")
 }
 
-// idle waits until nothing in the queues is due within the time.
-func (w *lossEnv) idle(within time.Duration, queues ...string) {
+// awaitQueues waits until no entry of the queues is due within the time.
+func (w *lossEnv) awaitQueues(within time.Duration, queues ...string) {
 	w.t.Helper()
-	wait.Until(w.t, fmt.Sprint("an end of the ", queues), func() error {
+	wait.Until(w.t, fmt.Sprint("the end of the due entries of ", queues), func() error {
 		until := strconv.FormatInt(w.client.Time(w.t.Context()).Val().Add(within).UnixMilli(), 10)
 		for _, queue := range queues {
 			for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:"+queue).Val() {
@@ -210,7 +218,7 @@ func (w *lossEnv) idle(within time.Duration, queues ...string) {
 					w.t.Context(), redis.ZRangeArgs{Key: key, ByScore: true, Start: "-inf", Stop: until},
 				).Val()
 				if len(due) > 0 {
-					return fmt.Errorf("%s has %v", key, due)
+					return fmt.Errorf("%s still has %v", key, due)
 				}
 			}
 		}
@@ -225,7 +233,7 @@ type event struct {
 	data     lossView
 }
 
-// stream is the whole stream by order, oldest first.
+// stream returns all entries of the stream, by order, oldest first.
 func (w *lossEnv) stream() map[string][]event {
 	w.t.Helper()
 	byOrder := map[string][]event{}
@@ -235,22 +243,22 @@ func (w *lossEnv) stream() map[string][]event {
 			e.id, _ = message.Values["id"].(string)
 			e.kind, _ = message.Values["type"].(string)
 			data, _ := message.Values["data"].(string)
-			w.no(json.Unmarshal([]byte(data), &e.data))
+			w.noError(json.Unmarshal([]byte(data), &e.data))
 			byOrder[e.data.OrderID] = append(byOrder[e.data.OrderID], e)
 		}
 	}
 	return byOrder
 }
 
-// awaitPushes waits until the backend has every event of the stream.
+// awaitPushes waits until the backend has accepted every event of the stream.
 func (w *lossEnv) awaitPushes() {
 	w.t.Helper()
 	wait.Until(w.t, "every event at the backend", func() error {
-		makeDue(w.t, w.client)
+		makeRetriesDue(w.t, w.client)
 		for _, events := range w.stream() {
 			for _, e := range events {
 				if !w.received.has(e.id) {
-					return fmt.Errorf("%s %s has not come", e.kind, e.id)
+					return fmt.Errorf("the backend has not accepted %s %s", e.kind, e.id)
 				}
 			}
 		}

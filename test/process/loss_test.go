@@ -12,7 +12,7 @@ import (
 	"kasse/test/rounds"
 )
 
-// lossStories are the orders: Redis forgets the last step of each.
+// lossStories are the steps of the orders. Redis loses the last step of each.
 var lossStories = []string{
 	"open", "open price", "open declined", "open 3ds", "open processing", "open paid", "open price paid",
 	"open declined paid", "open processing settled", "open paid refunded", "open paid partly_refunded", "open closed",
@@ -28,24 +28,23 @@ var lossStories = []string{
 	"open 3ds next 3ds next paid refunded",
 }
 
-// lossActs are what a customer does after the loss.
-var lossActs = map[string]func(*lossCase){
+// lossActions are what the customer does after the loss.
+var lossActions = map[string]func(*lossCase){
 	"never returns":     func(*lossCase) {},
 	"pays the newest":   func(c *lossCase) { c.pay(c.newest()) },
 	"pays the oldest":   func(c *lossCase) { c.pay(c.held[0]) },
 	"returns":           func(c *lossCase) { c.create(false) },
-	"is looked up":      func(c *lossCase) { c.lookUp() },
+	"backend looks up":  func(c *lossCase) { c.lookUp() },
 	"returns and pays":  func(c *lossCase) { c.returnAndPay(c.newest()) },
 	"pays after a copy": (*lossCase).payAfterCopy,
-	"returns and pays what he held": func(c *lossCase) {
+	"returns and pays the earlier payment": func(c *lossCase) {
 		held := c.newest()
 		c.create(false)
 		c.pay(held)
 	},
 }
 
-// returnAndPay creates, and pays the returned payment; if none is returned, the one whose secret the customer
-// has.
+// returnAndPay sends a create, and pays the returned payment. If none is returned, it pays held.
 func (c *lossCase) returnAndPay(held view) {
 	if v, _, ok := c.create(false); ok {
 		held = v
@@ -53,50 +52,60 @@ func (c *lossCase) returnAndPay(held view) {
 	c.pay(held)
 }
 
-// lossRound is one Redis that goes back, under many orders: one for each story and act.
+// lossRound is one Redis that loses data of many orders: one for each story and action.
 type lossRound struct {
-	away   time.Duration // until the customers come back
-	nets   bool          // catch-up and sweep run before they do
-	pushed bool          // the backend has the events of the lost step, and the processes live on
-	half   string        // one of halfLosses; empty: all of Redis goes back
-	redis  []string
-	short  bool // it is played, with a part of its cases, where not every round is asked for
+	away       time.Duration // until the customers return
+	reconciles bool          // catch-up and sweep run before the customers return
+	pushed     bool          // the backend has the events of the lost step, and the processes are not killed
+	part       string        // one of partLosses; empty: Redis is restored from a backup
+	redis      []string      // arguments of redis-server
+	short      bool          // the round is played even if KASSE_TEST_ROUNDS is not all
 }
 
+// aof are arguments of a redis-server with an append-only file.
 var aof = []string{"--appendonly", "yes", "--appendfsync", "everysec"}
 
 var lossRounds = map[string]lossRound{
 	"10s, pushed":     {away: 10 * time.Second, pushed: true},
 	"10s, power cut":  {away: 10 * time.Second, redis: aof, short: true},
-	"10m, pushed":     {away: 10 * time.Minute, nets: true, pushed: true, redis: aof},
-	"10m, power cut":  {away: 10 * time.Minute, nets: true},
-	"25h, pushed":     {away: 25 * time.Hour, nets: true, pushed: true, short: true},
-	"25h, power cut":  {away: 25 * time.Hour, nets: true, redis: aof},
+	"10m, pushed":     {away: 10 * time.Minute, reconciles: true, pushed: true, redis: aof},
+	"10m, power cut":  {away: 10 * time.Minute, reconciles: true},
+	"25h, pushed":     {away: 25 * time.Hour, reconciles: true, pushed: true, short: true},
+	"25h, power cut":  {away: 25 * time.Hour, reconciles: true, redis: aof},
 	"25h, no command": {away: 25 * time.Hour, pushed: true},
 }
 
-var halfRounds = map[string]lossRound{
-	"pointers are deleted, 10s":    {away: 10 * time.Second, pushed: true, half: "pointers", short: true},
-	"pointers are deleted, 25h":    {away: 25 * time.Hour, nets: true, pushed: true, half: "pointers"},
-	"orders are deleted, 10s":      {away: 10 * time.Second, pushed: true, half: "orders"},
-	"orders are deleted, 25h":      {away: 25 * time.Hour, nets: true, pushed: true, half: "orders", short: true},
-	"one partition goes back, 10s": {away: 10 * time.Second, pushed: true, half: "one", short: true},
-	"one partition goes back, 25h": {away: 25 * time.Hour, nets: true, pushed: true, half: "one"},
-	"others go back, 10s":          {away: 10 * time.Second, pushed: true, half: "others"},
-	"others go back, 25h":          {away: 25 * time.Hour, nets: true, pushed: true, half: "others"},
+var partRounds = map[string]lossRound{
+	"pointers are deleted, 10s": {away: 10 * time.Second, pushed: true, part: "pointers", short: true},
+	"pointers are deleted, 25h": {
+		away: 25 * time.Hour, reconciles: true, pushed: true, part: "pointers",
+	},
+	"orders are deleted, 10s": {away: 10 * time.Second, pushed: true, part: "orders"},
+	"orders are deleted, 25h": {
+		away: 25 * time.Hour, reconciles: true, pushed: true, part: "orders", short: true,
+	},
+	"one partition is restored, 10s": {away: 10 * time.Second, pushed: true, part: "one partition", short: true},
+	"one partition is restored, 25h": {
+		away: 25 * time.Hour, reconciles: true, pushed: true, part: "one partition",
+	},
+	"three partitions are restored, 10s": {away: 10 * time.Second, pushed: true, part: "three partitions"},
+	"three partitions are restored, 25h": {
+		away: 25 * time.Hour, reconciles: true, pushed: true, part: "three partitions",
+	},
 }
 
-// TestRedisGoesBack: Redis loses the last step of every order, and the customers come back. Each
-// order that was paid is announced as paid once, can never be paid twice, and ends as it is at
-// Stripe.
+// TestRedisLosesLastStep: Redis loses the last step of every order, and the customers return. The
+// stream has order.paid of each paid order once, no order is paid twice, and each ends in Stripe's
+// state.
 //
-// Not tried: a copy of our metadata where Redis has forgotten the order as a whole. The
-// order's first payment and the copy look the same until a list shows both.
-func TestRedisGoesBack(t *testing.T) { playRounds(t, lossRounds) }
+// Not tried: a copy of Kasse's metadata if Redis has lost the whole order. Kasse cannot distinguish
+// the order's first payment from the copy until a list shows both.
+func TestRedisLosesLastStep(t *testing.T) { playRounds(t, lossRounds) }
 
-// TestHalfOfRedisIsLost is TestRedisGoesBack where a part of Redis is lost, and the rest has all.
-func TestHalfOfRedisIsLost(t *testing.T) { playRounds(t, halfRounds) }
+// TestRedisLosesPart is TestRedisLosesLastStep with a loss of only a part of Redis.
+func TestRedisLosesPart(t *testing.T) { playRounds(t, partRounds) }
 
+// playRounds plays the rounds that KASSE_TEST_ROUNDS selects.
 func playRounds(t *testing.T, all map[string]lossRound) {
 	t.Helper()
 	for number, name := range slices.Sorted(maps.Keys(all)) {
@@ -109,10 +118,12 @@ func playRounds(t *testing.T, all map[string]lossRound) {
 	}
 }
 
+// play plays the steps, the loss, the customers' actions, reconcile and rebuild, and checks the
+// orders after each.
 func (r lossRound) play(t *testing.T, number int) {
 	t.Helper()
 	w := newLossEnv(t, r.away, r.redis...)
-	w.received.open(r.pushed)
+	w.received.setAvailable(r.pushed)
 	w.serve()
 	cases := w.lossCases(number)
 	w.each(cases, func(c *lossCase) {
@@ -120,38 +131,38 @@ func (r lossRound) play(t *testing.T, number int) {
 			c.step(step)
 		}
 	})
-	w.settled()
+	w.awaitSettled()
 	backup := w.backup()
 	parts := w.dump()
 	w.each(cases, func(c *lossCase) { c.step(c.steps[len(c.steps)-1]) })
-	w.settled()
+	w.awaitSettled()
 	if r.pushed {
 		w.awaitPushes()
 	}
-	if lose := halfLosses[r.half]; lose != nil {
+	if lose := partLosses[r.part]; lose != nil {
 		lose(w, parts)
 	} else {
-		w.goBack(backup, !r.pushed)
+		w.restoreBackup(backup, !r.pushed)
 	}
 	w.advance(r.away)
-	if r.nets {
-		w.mend("reconcile")
-	} else { // the holder of the lease hangs
-		w.no(w.client.Set(t.Context(), "kasse:{p0}:lease:nets", "another", leaseLasts).Err())
+	if r.reconciles {
+		w.runExclusive("reconcile")
+	} else { // as if the server with the lease hung, so that no catch-up and no sweep runs
+		w.noError(w.client.Set(t.Context(), "kasse:{p0}:lease:nets", "another", leaseLasts).Err())
 	}
 	w.checkOrders(cases, "after the loss", false)
-	w.each(cases, func(c *lossCase) { lossActs[c.act](c) })
-	w.settled()
+	w.each(cases, func(c *lossCase) { lossActions[c.action](c) })
+	w.awaitSettled()
 	w.advance(2 * time.Minute)
-	w.settled()
-	w.checkOrders(cases, "after the customer", false)
+	w.awaitSettled()
+	w.checkOrders(cases, "after the customer's action", false)
 	w.checkPayers(cases)
 	w.advance(30 * time.Minute)
-	w.mend("reconcile")
-	w.finished()
+	w.runExclusive("reconcile")
+	w.awaitFinished()
 	w.checkOrders(cases, "after reconcile", true)
-	w.mend("rebuild", "-since", "48h")
-	w.finished()
+	w.runExclusive("rebuild", "-since", "48h")
+	w.awaitFinished()
 	w.checkOrders(cases, "after rebuild", true)
 	w.awaitPushes()
 	w.report(cases)
@@ -159,53 +170,53 @@ func (r lossRound) play(t *testing.T, number int) {
 
 const leaseLasts = 30 * time.Second
 
-// lossCases are the stories with every act, each an order. Unless every round is wanted, a round has a part
-// of them, selected by its number, so that the rounds together have most.
+// lossCases returns the stories with every action, each an order. Unless KASSE_TEST_ROUNDS is all,
+// a round has a part of them. The number of the round selects it, so that the rounds together have
+// most.
 func (w *lossEnv) lossCases(round int) (cases []*lossCase) {
 	n := 0
-	for _, act := range slices.Sorted(maps.Keys(lossActs)) {
+	for _, action := range slices.Sorted(maps.Keys(lossActions)) {
 		for _, story := range lossStories {
 			steps := strings.Fields(story)
 			for i := range steps {
 				steps[i] = strings.ReplaceAll(steps[i], "_", " ")
 			}
-			if act == "pays the oldest" && !strings.Contains(story, "next") {
-				continue // it is the newest
+			if action == "pays the oldest" && !strings.Contains(story, "next") {
+				continue // the oldest payment is the newest
 			}
 			if n++; (n+round)%lossPart() == 0 {
-				cases = append(
-					cases, &lossCase{w: w, order: fmt.Sprintf("loss-%d", n), steps: steps, act: act, price: 4200},
-				)
+				order := fmt.Sprintf("loss-%d", n)
+				cases = append(cases, &lossCase{w: w, order: order, steps: steps, action: action, price: 4200})
 			}
 		}
 	}
 	return cases
 }
 
-// lossPart is the share of the cases that a round plays: one in so many. It does not divide the number of stories, so
-// that the stories of one act are others than those of the next.
+// lossPart returns n if a round plays one in n cases. n does not divide the number of stories, so
+// that different actions get different stories.
 func lossPart() int { return rounds.Of(10, 7, 1) }
 
-// TestShortRoundsLeaveNothingOut: each short round has every act, and the rounds of each test together have every
-// story.
+// TestShortRoundsLeaveNothingOut: each round has every action, and the short rounds of each test
+// together have every story.
 func TestShortRoundsLeaveNothingOut(t *testing.T) {
-	for name, tests := range map[string]map[string]lossRound{"all": lossRounds, "half": halfRounds} {
+	for name, tests := range map[string]map[string]lossRound{"last step": lossRounds, "part": partRounds} {
 		played := map[string]bool{}
 		for number, key := range slices.Sorted(maps.Keys(tests)) {
-			acts := map[string]bool{}
+			actions := map[string]bool{}
 			for _, c := range (&lossEnv{}).lossCases(number) {
-				acts[c.act] = true
+				actions[c.action] = true
 				if tests[key].short {
 					played[strings.Join(c.steps, " ")] = true
 				}
 			}
-			expect(t, "acts of "+key, len(acts), len(lossActs))
+			expect(t, "number of actions of "+key, len(actions), len(lossActions))
 		}
-		expect(t, "stories of "+name, len(played), len(lossStories))
+		expect(t, "number of stories of the rounds "+name, len(played), len(lossStories))
 	}
 }
 
-// each does the same with every case, several at once.
+// each calls do with every case, eight at a time.
 func (w *lossEnv) each(cases []*lossCase, do func(*lossCase)) {
 	w.t.Helper()
 	var work sync.WaitGroup
@@ -224,7 +235,8 @@ func (w *lossEnv) each(cases []*lossCase, do func(*lossCase)) {
 	work.Wait()
 }
 
-// checkOrders looks at every order; at the end also at what is shown and announced.
+// checkOrders checks the payments of every order; with end, it also checks the views and the
+// stream.
 func (w *lossEnv) checkOrders(cases []*lossCase, when string, end bool) {
 	w.t.Helper()
 	all, stream := w.intents(), w.stream()
@@ -237,7 +249,8 @@ func (w *lossEnv) checkOrders(cases []*lossCase, when string, end bool) {
 	})
 }
 
-// checkPayers checks that a payment after the loss needs neither another create nor a command.
+// checkPayers checks that the stream has order.paid of each payment after the loss. It needs
+// neither another create nor a command.
 func (w *lossEnv) checkPayers(cases []*lossCase) {
 	w.t.Helper()
 	all, stream := w.intents(), w.stream()
@@ -248,7 +261,7 @@ func (w *lossEnv) checkPayers(cases []*lossCase) {
 	}
 }
 
-// report fails the test for every case with a problem, and logs the counts.
+// report fails the test for every case with a problem, and logs the subscribedTypes.
 func (w *lossEnv) report(cases []*lossCase) {
 	w.t.Helper()
 	paid, copies := 0, 0
@@ -261,5 +274,5 @@ func (w *lossEnv) report(cases []*lossCase) {
 			w.t.Errorf("%s (%s):\n\t%s", c, c.order, strings.Join(c.problems, "\n\t"))
 		}
 	}
-	w.t.Logf("%d cases, of which %d paid after the loss; %d copies", len(cases), paid, copies)
+	w.t.Logf("%d cases, of which %d paid after the loss; %d copies of payments", len(cases), paid, copies)
 }

@@ -14,23 +14,24 @@ import (
 	"kasse/test/wait"
 )
 
-// scrape is what Prometheus sees of the process.
+// scrape returns the process's metrics in Prometheus's text format.
 func (p *process) scrape() string {
 	p.t.Helper()
 	a, err := call(p.t.Context(), p.client, http.MethodGet, p.admin+"/metrics", nil, "")
 	if err != nil || a.status != http.StatusOK {
-		p.t.Fatalf("/metrics: %d, %v", a.status, err)
+		p.t.Fatalf("/metrics: status %d (%v), want 200", a.status, err)
 	}
 	return string(a.body)
 }
 
-// metric is the sum of a metric's lines that hold all of the labels, as `outcome="applied"`.
+// metric returns the sum of a metric's lines that contain all of the labels, such as
+// `outcome="applied"`.
 func (p *process) metric(name string, labels ...string) (sum float64, found bool) {
 	p.t.Helper()
 next:
 	for line := range strings.Lines(p.scrape()) {
-		rest, ours := strings.CutPrefix(line, name)
-		if !ours || (rest[0] != '{' && rest[0] != ' ') {
+		rest, matches := strings.CutPrefix(line, name)
+		if !matches || (rest[0] != '{' && rest[0] != ' ') {
 			continue
 		}
 		for _, label := range labels {
@@ -40,13 +41,14 @@ next:
 		}
 		value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, " "):]), 64)
 		if err != nil {
-			p.t.Fatal(line, err)
+			p.t.Fatalf("the line %q has no number: %v", line, err)
 		}
 		sum, found = sum+value, true
 	}
 	return sum, found
 }
 
+// metricsCases are metrics with their least values after playForMetrics.
 var metricsCases = []struct {
 	name   string
 	labels []string
@@ -87,7 +89,8 @@ var metricsCases = []struct {
 	{"build_info", []string{`version="`}, 1},
 }
 
-// The admin port shows metrics, and the public port does not.
+// TestMetrics: the admin port exports every documented metric, without ids. The public port exports
+// none.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -96,41 +99,41 @@ func TestMetrics(t *testing.T) {
 	p := w.serve(1, map[string]string{
 		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backend.URL + "=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	})[0]
-	w.measured(p)
+	w.playForMetrics(p)
 	for _, want := range metricsCases {
 		if value, found := p.metric(want.name, want.labels...); !found || value < want.least {
 			t.Errorf("%s%v is %v (found: %t), want at least %v", want.name, want.labels, value, found, want.least)
 		}
 	}
 	if id := regexp.MustCompile(`\b(pi|evt|cus|re|dp|ch)_[A-Za-z0-9]{6,}`).FindString(p.scrape()); id != "" {
-		t.Errorf("there is an id among the metrics: %s", id)
+		t.Errorf("the metrics contain the id %s", id)
 	}
 	public := p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status
 	expect(t, "/metrics on the public port", public, http.StatusNotFound)
-	seen := p.scrape()
+	scraped := p.scrape()
 	w.redis.Kill()
 	if value, found := p.metric("kasse_redis_up"); !found || value != 0 {
-		t.Errorf("kasse_redis_up without Redis is %v", value)
+		t.Errorf("kasse_redis_up without Redis is %v (found: %t), want 0", value, found)
 	}
 	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\|")
 	for _, metric := range row.FindAllStringSubmatch(documented(t), -1) {
-		if line := "# TYPE " + metric[1] + " " + metric[2] + "\n"; !strings.Contains(seen+p.scrape(), line) {
-			t.Errorf("docs/metrics.md has the %s %s, and the server does not", metric[2], metric[1])
+		if line := "# TYPE " + metric[1] + " " + metric[2] + "\n"; !strings.Contains(scraped+p.scrape(), line) {
+			t.Errorf("the server does not export the %s %s of docs/metrics.md", metric[2], metric[1])
 		}
 	}
 	w.redis.Restart()
 }
 
-// measured does each thing that metricsCases count: a decline and a payment, good and bad deliveries, a catch-up and a
-// push.
-func (w *processEnv) measured(p *process) {
+// playForMetrics causes what metricsCases count: a decline and a payment, valid and invalid
+// deliveries, a catch-up and a push.
+func (w *processEnv) playForMetrics(p *process) {
 	w.t.Helper()
-	v := w.createPatiently(p, "measured", w.customer())
+	v := w.createWithRetries(p, "measured", w.customer())
 	w.pay(v, "pm_card_visa_chargeDeclined")
 	p.awaitState(v, "failed")
 	w.pay(v, "pm_card_visa")
 	p.awaitState(v, "paid")
-	w.no(w.sim.Drain(w.t.Context()))
+	w.noError(w.sim.Drain(w.t.Context()))
 	event := w.delivered("payment_intent.succeeded")
 	for _, delivery := range []struct {
 		body, secret string
@@ -141,20 +144,21 @@ func (w *processEnv) measured(p *process) {
 		{event[:len(event)/2], hookSecret, http.StatusOK},
 	} {
 		a, err := p.deliver(delivery.body, delivery.secret)
-		w.no(err)
-		expect(w.t, "delivery", a.status, delivery.status)
+		w.noError(err)
+		expect(w.t, "status of a delivery", a.status, delivery.status)
 	}
-	wait.Until(w.t, "a catch-up", func() error {
+	wait.UntilTrue(w.t, "a catch-up", func() bool {
 		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `source="catch-up"`)
-		return yet(value > 0)
+		return value > 0
 	})
-	wait.Until(w.t, "a push", func() error {
+	wait.UntilTrue(w.t, "a push", func() bool {
 		value, _ := p.metric("kasse_push_attempts_total", `outcome="delivered"`)
-		return yet(value > 0)
+		return value > 0
 	})
 }
 
-// delivered is the last event of that type that Stripe has sent to the balancer; empty where there is none.
+// delivered returns the last event of the type that Stripe has sent to the balancer; "" if there is
+// none.
 func (w *processEnv) delivered(kind string) (body string) {
 	for _, delivery := range w.balancer.deliveries() {
 		if strings.Contains(delivery, `"type": "`+kind+`"`) {
@@ -164,17 +168,18 @@ func (w *processEnv) delivered(kind string) (body string) {
 	return body
 }
 
+// documented returns docs/metrics.md.
 func documented(t *testing.T) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil || strings.Count(string(page), "\n| `") < 30 {
-		t.Fatal(err, string(page))
+		t.Fatalf("docs/metrics.md has fewer than 30 rows of metrics (%v): %s", err, page)
 	}
 	return string(page)
 }
 
-// Held polls and undelivered events can be seen.
-func TestMetricsOfWhatWaits(t *testing.T) {
+// TestMetricsOfWaitingWork: the metrics show held polls and undelivered events.
+func TestMetricsOfWaitingWork(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{
@@ -182,14 +187,14 @@ func TestMetricsOfWhatWaits(t *testing.T) {
 		"EVENT_ENDPOINTS":     "http://127.0.0.1:1/refused=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	})[0]
 	before, _ := p.metric("kasse_waiters")
-	v := w.createPatiently(p, "waits", w.customer())
-	poll := p.held(v)
-	wait.Until(t, "the poll among the waiters", func() error {
+	v := w.createWithRetries(p, "waits", w.customer())
+	poll := p.poll(v)
+	wait.UntilTrue(t, "the poll in kasse_waiters", func() bool {
 		now, _ := p.metric("kasse_waiters")
-		return yet(now > before)
+		return now > before
 	})
 	w.pay(v, "pm_card_visa")
-	expect(t, "answer to the poll", (<-poll).status, http.StatusOK)
+	expect(t, "status of the poll", (<-poll).status, http.StatusOK)
 	wait.Until(t, "a failed push", func() error {
 		failed, _ := p.metric("kasse_push_attempts_total", `outcome="failed"`)
 		depth, _ := p.metric("kasse_push_depth", `state="retries"`)

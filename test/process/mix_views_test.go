@@ -2,14 +2,15 @@ package process_test
 
 import "net/http"
 
-// mixTruth is what Stripe has and what backends got, by order.
+// mixTruth is the state of Stripe, and the events that backends have got, by order.
 type mixTruth struct {
 	payments map[string][]pricedTruth
-	refunds  map[string][]returned // by payment, oldest first
-	overlaps map[string]string     // orders that had two payments at once which were not cancelled
+	refunds  map[string][]reversal // by payment, oldest first
+	overlaps map[string]string     // reasons, for orders with a new payment before the previous one was cancelled
 	feed     map[string][]mixEvent
 }
 
+// pricedTruth is truth with the currency.
 type pricedTruth struct {
 	truth
 	Currency string `json:"currency"`
@@ -28,6 +29,7 @@ type orderShown struct {
 	Superseded []*mixView `json:"superseded"`
 }
 
+// mixView is a payment in orderShown.
 type mixView struct {
 	view
 	Status           string `json:"status"`
@@ -37,7 +39,7 @@ type mixView struct {
 	AmountRefunded   int64  `json:"amount_refunded"`
 }
 
-// listAll reads a list of Stripe's to its end, newest first.
+// listAll returns all entries of a list of Stripe, newest first.
 func listAll[T any](m *mix, path string, id func(T) string) (all []T) {
 	m.t.Helper()
 	for after := ""; ; {
@@ -45,7 +47,7 @@ func listAll[T any](m *mix, path string, id func(T) string) (all []T) {
 			Data    []T
 			HasMore bool `json:"has_more"`
 		}
-		m.askStripe(http.MethodGet, path+"?limit=100"+after, stripeKey, nil, &page)
+		m.requestStripe(http.MethodGet, path+"?limit=100"+after, stripeKey, nil, &page)
 		if all = append(all, page.Data...); !page.HasMore {
 			return all
 		}

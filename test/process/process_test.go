@@ -13,26 +13,26 @@ import (
 	"kasse/test/wait"
 )
 
-// process is one running program, which ends with the test at the latest.
+// process is one running program. It ends with the test at the latest.
 type process struct {
 	t              *testing.T
 	command        *exec.Cmd
 	stdout, stderr *logbuffer.Buffer
-	ended          chan struct{} // closed when the process has ended and all it printed is here
+	ended          chan struct{} // closed when the process has ended and its whole output is in stdout and stderr
 	public, admin  string        // base URLs of a server
 	client         *http.Client
 }
 
-// in is the same process for a subtest.
-func (p *process) in(t *testing.T) *process {
+// forSubtest returns the same process for a subtest.
+func (p *process) forSubtest(t *testing.T) *process {
 	t.Helper()
 	same := *p
 	same.t = t
 	return &same
 }
 
-// run starts a program whose environment is env only. Its output is shown if the test fails, and a detected
-// data race fails the test.
+// run starts a program whose environment is env only. If the test fails, the log shows the
+// program's output. A detected data race fails the test.
 func run(t *testing.T, path string, env map[string]string, args ...string) *process {
 	t.Helper()
 	p := &process{
@@ -52,35 +52,36 @@ func run(t *testing.T, path string, env map[string]string, args ...string) *proc
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.command.Wait() // exitCode is its exit code
+		_ = p.command.Wait() // the error is the exit code, which exitCode returns
 	}()
-	t.Cleanup(p.inquest)
+	t.Cleanup(p.stopAndCheck)
 	return p
 }
 
-// inquest ends the process if it still runs, and looks at what it left.
-func (p *process) inquest() {
+// stopAndCheck ends the process if it still runs. It fails the test after a data race or a panic,
+// and logs the output of a failed test.
+func (p *process) stopAndCheck() {
 	p.kill()
 	log := p.stderr.String()
 	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "goroutine ") {
-		p.t.Errorf("process %d: a data race or a panic", p.command.Process.Pid)
+		p.t.Errorf("process %d reports a data race or a panic", p.command.Process.Pid)
 	}
 	if p.t.Failed() {
-		const most = 10_000
+		const most = 10_000 // bytes of the log
 		p.t.Logf(
-			"%v, process %d, exit code %d, said:\n%s%s", p.command.Args[1:], p.command.Process.Pid,
+			"%v, process %d, exit code %d, printed:\n%s%s", p.command.Args[1:], p.command.Process.Pid,
 			p.command.ProcessState.ExitCode(), p.stdout.String(), log[max(0, len(log)-most):],
 		)
 	}
 }
 
-// kill ends the process as a crash would, and waits for its end.
+// kill ends the process by SIGKILL, as a crash would, and waits for its end.
 func (p *process) kill() {
-	_ = p.command.Process.Kill() // an error means that it has ended
+	_ = p.command.Process.Kill() // an error means that it has already ended
 	<-p.ended
 }
 
-// terminate asks the process to stop, as an orchestrator does.
+// terminate sends SIGTERM, as an orchestrator does.
 func (p *process) terminate() {
 	p.t.Helper()
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
@@ -88,10 +89,10 @@ func (p *process) terminate() {
 	}
 }
 
-// exitCode waits for the end of the process.
+// exitCode waits for the end of the process and returns its exit code.
 func (p *process) exitCode() int {
 	p.t.Helper()
-	wait.Until(p.t, "the end of the process", func() error { return yet(p.hasEnded()) })
+	wait.UntilTrue(p.t, "the end of the process", p.hasEnded)
 	return p.command.ProcessState.ExitCode()
 }
 
@@ -104,15 +105,15 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// listening is the log line that names the addresses, in either format.
+// listening matches the log line with the addresses, in either log format.
 var listening = regexp.MustCompile(`\blistening\b.*\bpublic[":=]+([0-9.]+:[0-9]+).*\badmin[":=]+([0-9.]+:[0-9]+)`)
 
-// awaitListening waits for the log line that names the addresses.
+// awaitListening waits for the log line with the addresses.
 func (p *process) awaitListening() {
 	p.t.Helper()
-	wait.Until(p.t, "the line that names the addresses", func() error {
+	wait.Until(p.t, "the log line with the addresses", func() error {
 		if p.hasEnded() {
-			p.t.Fatal("the process ended at once")
+			p.t.Fatal("the process ended before it logged its addresses")
 		}
 		found := listening.FindStringSubmatch(p.stderr.String())
 		if found == nil {
@@ -125,15 +126,15 @@ func (p *process) awaitListening() {
 
 func (p *process) awaitReady() {
 	p.t.Helper()
-	wait.Until(p.t, "readiness", func() error {
+	wait.UntilTrue(p.t, "/readyz as 200", func() bool {
 		if p.hasEnded() {
 			p.t.Fatal("the process ended before it was ready")
 		}
-		return yet(p.probe("/readyz") == http.StatusOK)
+		return p.probe("/readyz") == http.StatusOK
 	})
 }
 
-// probe requests a path of the admin port; 0 means no response.
+// probe requests a path of the admin port and returns the status; 0 means no response.
 func (p *process) probe(path string) int {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.admin+path, nil)

@@ -21,14 +21,15 @@ import (
 	"kasse/test/wait"
 )
 
-// killedPushes are servers that push events to a receiver, and are killed meanwhile, as is the receiver.
+// killedPushes are servers that push events to a receiver. The test kills the servers and the
+// receiver.
 type killedPushes struct {
 	*processEnv
 	receiver *process
-	file     string // of what the receiver has noted
-	pushing  map[string]string
+	file     string            // the receiver appends the ids of the events
+	pushing  map[string]string // settings of the servers
 	servers  []*process
-	events   int
+	events   int // number of events
 }
 
 func newKilledPushes(t *testing.T, events int) *killedPushes {
@@ -50,9 +51,10 @@ func (k *killedPushes) startReceiver(address string) {
 	k.receiver = k.program(binary(k.t, receiverBinary), address, map[string]string{"FILE": k.file})
 }
 
-// Servers and the receiver are killed, again and again, while events are pushed. None is lost; some come twice.
+// TestKillWhilePushing: servers and the receiver are killed repeatedly while the servers push
+// events. No event is lost; some are delivered twice.
 func TestKillWhilePushing(t *testing.T) {
-	random := rand.New(rand.NewPCG(seeded(t), 0))
+	random := rand.New(rand.NewPCG(randomSeed(t), 0))
 	k := newKilledPushes(t, rounds.Of(400, 2_000, 10_000))
 	var writing sync.WaitGroup
 	written := make([][]string, 8)
@@ -64,23 +66,25 @@ func TestKillWhilePushing(t *testing.T) {
 	want := slices.Concat(written...)
 	k.awaitEvents(want)
 	awaitIdle(k.processEnv, k.pushing)
-	twice, got := 0, received(t, k.file)
+	repeated, got := 0, received(t, k.file)
 	for _, times := range got {
-		twice += times - 1
+		repeated += times - 1
 	}
 	if len(got) != len(want) {
-		t.Errorf("%d events were written, %d received", len(want), len(got))
+		t.Errorf("the receiver got %d events, want %d", len(got), len(want))
 	}
-	t.Logf("%d events, %d kills: none lost, %d came once more", len(want), kills, twice)
+	t.Logf("%d events, %d kills: none lost, %d repeated deliveries", len(want), kills, repeated)
 }
 
-// killAll kills a server or the receiver nine times, each time after some more deliveries.
+// killAll kills nine times a server or the receiver, each time after more deliveries.
 func (k *killedPushes) killAll(random *rand.Rand) (kills int) {
 	k.t.Helper()
 	address := strings.TrimPrefix(k.receiver.public, "http://")
 	for ; kills < 9; kills++ {
 		target := k.events * (kills + 1) / 12
-		wait.Until(k.t, "some deliveries", func() error { return yet(len(received(k.t, k.file)) >= target) })
+		wait.UntilTrue(k.t, fmt.Sprintf("%d deliveries", target), func() bool {
+			return len(received(k.t, k.file)) >= target
+		})
 		if kills%3 == 2 {
 			k.receiver.kill()
 			k.startReceiver(address)
@@ -94,23 +98,24 @@ func (k *killedPushes) killAll(random *rand.Rand) (kills int) {
 	return kills
 }
 
-// awaitEvents waits until the receiver has each event.
+// awaitEvents waits until the receiver has got each event.
 func (k *killedPushes) awaitEvents(want []string) {
 	k.t.Helper()
 	client := k.openRedis()
 	wait.Until(k.t, "every event", func() error {
-		makeDue(k.t, client) // as if the time of the retries had passed
+		makeRetriesDue(k.t, client)
 		got := received(k.t, k.file)
 		for _, id := range want {
 			if got[id] == 0 {
-				return fmt.Errorf("%d of %d have come, not %s", len(got), len(want), id)
+				return fmt.Errorf("the receiver got %d of %d events, not %s", len(got), len(want), id)
 			}
 		}
 		return nil
 	})
 }
 
-// writeEvents appends events of some payments to the streams, as fast as it can, and returns their ids.
+// writeEvents appends events of 50 payments to the streams, and returns their ids. writer
+// distinguishes the payments of simultaneous calls.
 func (w *processEnv) writeEvents(writer, count int) (ids []string) {
 	s := store.New(
 		w.openRedis(), store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour},
@@ -126,7 +131,8 @@ func (w *processEnv) writeEvents(writer, count int) (ids []string) {
 	return ids
 }
 
-// received counts what the receiver has noted, by event. A line that a kill cut short was not answered.
+// received counts the deliveries in the receiver's file, by event id. A kill may cut the last line,
+// whose event the receiver has not acknowledged.
 func received(t *testing.T, file string) map[string]int {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -142,8 +148,8 @@ func received(t *testing.T, file string) map[string]int {
 	return times
 }
 
-// makeDue lets all retries be due now.
-func makeDue(t *testing.T, client *redis.Client) {
+// makeRetriesDue makes all retries of pushes due now.
+func makeRetriesDue(t *testing.T, client *redis.Client) {
 	t.Helper()
 	for _, key := range client.Keys(t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, member := range client.ZRange(t.Context(), key, 0, -1).Val() {

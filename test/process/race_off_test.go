@@ -2,5 +2,5 @@
 
 package process_test
 
-// raceDetector is whether the processes are built with -race, like the test.
+// raceDetector reports whether the test, and so its processes, are built with -race.
 const raceDetector = false

@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,145 +11,145 @@ import (
 	"kasse/test/wait"
 )
 
-// Output of a command about its waiting and about the process that runs its pass.
+const refundsRoute = "GET /v1/refunds"
+
+// Output of a command about the server that runs its pass, and the log line of this server.
 const (
-	refundsRoute   = "GET /v1/refunds"
-	saysServer     = "A running server runs the pass."
-	saysOther      = "A running server first runs the pass of another command."
-	saysAgain      = "The server that ran the pass has ended; another server starts it again."
-	holdsLeaseLine = "background tasks: this replica runs catch-up and sweep"
+	serverRunsPass    = "A running server runs the pass."
+	serverRunsOther   = "A running server first runs the pass of another command."
+	serverStartsAgain = "The server that ran the pass has ended; another server starts it again."
+	holdsLeaseLine    = "background tasks: this replica runs catch-up and sweep"
 )
 
-// serveCaughtUp starts so many servers that no webhook reaches, and waits until their first catch-up is over: the next
-// comes in five minutes.
+// serveCaughtUp starts count servers that get no webhooks, and waits for the end of their first
+// catch-up. The next one begins five minutes later.
 func (w *processEnv) serveCaughtUp(count int, changes map[string]string) []*process {
 	w.t.Helper()
 	all := w.serve(count, changes)
 	w.balancer.set()
 	redis := w.openRedis()
-	wait.Until(w.t, "the first catch-up", func() error {
-		return yet(redis.Exists(w.t.Context(), "kasse:{p0}:catchup").Val() == 1)
+	wait.UntilTrue(w.t, "the first catch-up", func() bool {
+		return redis.Exists(w.t.Context(), "kasse:{p0}:catchup").Val() == 1
 	})
 	return all
 }
 
-// reconcileHung starts kasse reconcile and waits until the pass of the server hangs at Stripe.
-func (w *processEnv) reconcileHung() *process {
+// hangingReconcile starts kasse reconcile, and returns when the server's pass hangs at Stripe.
+func (w *processEnv) hangingReconcile() *process {
 	w.t.Helper()
-	w.no(w.sim.SetLatency(refundsRoute, time.Hour))
-	asked := w.sim.Count(refundsRoute)
+	w.noError(w.sim.SetLatency(refundsRoute, time.Hour))
+	before := w.sim.Count(refundsRoute)
 	command := run(w.t, binary(w.t, kasseBinary), w.settings(nil), "reconcile", "-since", "1h")
-	wait.Until(w.t, "the server's pass", func() error {
-		return yet(w.sim.Count(refundsRoute) > asked && strings.Contains(command.stdout.String(), saysServer))
+	wait.UntilTrue(w.t, "the server's pass", func() bool {
+		return w.sim.Count(refundsRoute) > before && strings.Contains(command.stdout.String(), serverRunsPass)
 	})
 	return command
 }
 
-// ends waits for the end of a command and returns its output.
-func (p *process) ends(code int) string {
+// outputAfter waits for the end of a command, which must have this exit code, and returns its
+// output.
+func (p *process) outputAfter(code int) string {
 	p.t.Helper()
-	expect(p.t, "exit code", p.exitCode(), code)
+	expect(p.t, fmt.Sprintf("exit code of %v", p.command.Args[1:]), p.exitCode(), code)
 	return p.stdout.String() + p.stderr.String()
 }
 
-func says(t *testing.T, said string, wanted ...string) {
-	t.Helper()
-	for _, want := range wanted {
-		if !strings.Contains(said, want) {
-			t.Errorf("it did not say %q:\n%s", want, said)
-		}
-	}
-}
-
-// TestReconcileBesideAServer: all webhooks are lost. A pass beside the running server is made by the server: the
-// command follows it, and ends when all is right. A forged success is found by -verify.
+// TestReconcileBesideAServer: no webhook arrives. The running server runs the pass of kasse
+// reconcile, and the command shows its progress. After it every state is that of Stripe. -verify
+// finds a forged success.
 func TestReconcileBesideAServer(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{Settle: time.Hour})
 	server := w.serveCaughtUp(1, map[string]string{"SUCCESS_VERIFICATION": "off", "STRIPE_TIMEOUT": "2s"})[0]
-	opened := w.lead(server, 12)
-	said := w.command(nil, "reconcile", "-since", "1h").ends(0)
-	says(t, said, saysServer, "Done: ", " had been missed")
-	if strings.Contains(said, " 0 had been missed") {
-		t.Errorf("it found nothing: %s", said)
+	opened := w.playPayments(server, 12)
+	output := w.command(nil, "reconcile", "-since", "1h").outputAfter(0)
+	expectContains(t, output, serverRunsPass, "Done: ", " had been missed")
+	if strings.Contains(output, " 0 had been missed") {
+		t.Errorf("kasse reconcile found no missed change: %s", output)
 	}
-	w.no(w.compare([]*process{server}, opened))
+	w.noError(w.compare([]*process{server}, opened))
 
 	forged := server.must(
 		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("forged", w.customer()),
 	).view(t)
 	server.forge(forged, "evt_forged")
 	server.awaitState(forged, "paid")
-	w.no(w.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.Dropped, Times: -1}))
-	said = w.command(nil, "reconcile", "-since", "1h", "-verify").ends(1)
-	says(t, said, saysServer, "the pass failed on the server: ", forged.PaymentIntent+" could not be verified")
+	w.noError(w.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.Dropped, Times: -1}))
+	output = w.command(nil, "reconcile", "-since", "1h", "-verify").outputAfter(1)
+	expectContains(
+		t, output, serverRunsPass, "the pass failed on the server: ", forged.PaymentIntent+" could not be verified",
+	)
 	w.sim.ClearFaults()
-	said = w.command(nil, "reconcile", "-since", "1h", "-verify").ends(0)
-	says(t, said, "NOT PAID at Stripe: "+forged.PaymentIntent+" of order forged", ", 1 of them not paid at Stripe")
+	output = w.command(nil, "reconcile", "-since", "1h", "-verify").outputAfter(0)
+	expectContains(
+		t, output, "NOT PAID at Stripe: "+forged.PaymentIntent+" of order forged", ", 1 of them not paid at Stripe",
+	)
 	if left := w.openRedis().HGetAll(t.Context(), "kasse:{p0}:passes").Val(); len(left) > 0 {
-		t.Errorf("there is left %v", left)
+		t.Errorf("Redis still has the requests %v, want none", left)
 	}
 }
 
-// TestReconcileBesideTwoServers: the server that makes the pass is killed. The other one, or the command, makes it
-// anew.
+// TestReconcileBesideTwoServers: the server that runs the pass is killed. The other server, or the
+// command, runs it again.
 func TestReconcileBesideTwoServers(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{Settle: time.Hour})
 	all := w.serveCaughtUp(2, map[string]string{"STRIPE_TIMEOUT": "5m"})
-	opened := w.lead(all[0], 6)
-	command := w.reconcileHung()
+	opened := w.playPayments(all[0], 6)
+	command := w.hangingReconcile()
 	victim, other := all[0], all[1]
 	if strings.Contains(other.stderr.String(), holdsLeaseLine) {
 		victim, other = other, victim
 	}
 	victim.kill()
 	w.sim.ClearFaults()
-	w.openRedis().Del(t.Context(), "kasse:{p0}:lease:nets") // 30 seconds later
-	said := command.ends(0)
-	says(t, said, "Done: ")
-	if again := strings.Contains(other.stderr.String(), "passes: started the pass that"); again {
-		says(t, said, saysAgain)
+	w.openRedis().Del(t.Context(), "kasse:{p0}:lease:nets") // as if the lease of the killed server had expired
+	output := command.outputAfter(0)
+	expectContains(t, output, "Done: ")
+	if strings.Contains(other.stderr.String(), "passes: started the pass that") {
+		expectContains(t, output, serverStartsAgain)
 	}
-	w.no(w.compare([]*process{other}, opened))
+	w.noError(w.compare([]*process{other}, opened))
 }
 
-// TestReconcileTakenBack: a command that is interrupted ends the server's pass, and the one that waits behind it gets
-// its own.
-func TestReconcileTakenBack(t *testing.T) {
+// TestInterruptedReconcileEndsItsPass: the interruption of a command ends its pass on the server.
+// The server then runs the pass of the next command.
+func TestInterruptedReconcileEndsItsPass(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
 	server := w.serveCaughtUp(1, map[string]string{"STRIPE_TIMEOUT": "5m"})[0]
-	first := w.reconcileHung()
+	first := w.hangingReconcile()
 	second := run(t, binary(t, kasseBinary), w.settings(nil), "reconcile", "-since", "2h")
-	wait.Until(t, "the second command to wait", func() error {
-		return yet(strings.Contains(second.stdout.String(), saysOther))
+	wait.UntilTrue(t, "the second command's line about the pass of the first", func() bool {
+		return strings.Contains(second.stdout.String(), serverRunsOther)
 	})
 	w.sim.ClearFaults()
 	first.terminate()
-	says(t, first.ends(1), "interrupted")
-	says(t, second.ends(0), saysServer, "Done: ")
-	says(t, server.stderr.String(), "passes: stopped early")
+	expectContains(t, first.outputAfter(1), "interrupted")
+	expectContains(t, second.outputAfter(0), serverRunsPass, "Done: ")
+	expectContains(t, server.stderr.String(), "passes: stopped early")
 
-	third := w.reconcileHung()
-	third.kill() // it cannot withdraw its request, which expires
-	wait.Until(t, "the server to end the pass", func() error {
-		return yet(strings.Count(server.stderr.String(), "passes: stopped early") == 2)
+	third := w.hangingReconcile()
+	third.kill() // it cannot withdraw its request: the request expires
+	wait.UntilTrue(t, "the end of the killed command's pass", func() bool {
+		return strings.Count(server.stderr.String(), "passes: stopped early") == 2
 	})
 }
 
-// TestReconcileBesideAnOldServer: if a server without support of requests holds the lease, the command
-// reports that.
+// TestReconcileBesideAnOldServer: a server of a version without requests for passes holds the
+// lease. The command reports this and fails. With -verify it only verifies successes.
 func TestReconcileBesideAnOldServer(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
-	w.serve(1, nil)[0].terminate() // it marks the Redis as ours
+	w.serve(1, nil)[0].terminate() // the server has initialised Redis
 	redis := w.openRedis()
-	wait.Until(t, "the lease to be free", func() error {
-		return yet(redis.Exists(t.Context(), "kasse:{p0}:lease:nets").Val() == 0)
+	wait.UntilTrue(t, "the release of the lease", func() bool {
+		return redis.Exists(t.Context(), "kasse:{p0}:lease:nets").Val() == 0
 	})
-	w.no(redis.Set(t.Context(), "kasse:{p0}:lease:nets", "OLD", 25*time.Second).Err())
-	both := run(t, binary(t, kasseBinary), w.settings(nil), "reconcile", "-verify")
-	says(t, w.command(nil, "reconcile").ends(1), "another process holds the lease", "accepts no requests", "update it")
-	says(t, both.ends(0), "accepts no requests", "0 successes verified")
+	// A lease without an expiry, as if the server renewed it: both commands meet it on any machine.
+	w.noError(redis.Set(t.Context(), "kasse:{p0}:lease:nets", "OLD", 0).Err())
+	verifying := run(t, binary(t, kasseBinary), w.settings(nil), "reconcile", "-verify")
+	output := w.command(nil, "reconcile").outputAfter(1)
+	expectContains(t, output, "another process holds the lease", "accepts no requests", "update it")
+	expectContains(t, verifying.outputAfter(0), "accepts no requests", "0 successes verified")
 }

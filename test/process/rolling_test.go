@@ -18,98 +18,101 @@ import (
 	"kasse/test/wait"
 )
 
-// front balances requests over the replicas whose /readyz answers 200, as an orchestrator's load balancer does. It
-// never retries.
-type front struct {
-	url    string
-	passed atomic.Int64
-	failed atomic.Int64 // by 5xx, or without an answer
+// loadBalancer forwards requests to the replicas whose /readyz answers 200, as an orchestrator's
+// load balancer does. It never retries.
+type loadBalancer struct {
+	url       string
+	forwarded atomic.Int64
+	failed    atomic.Int64 // with 5xx, or without an answer
 
-	mu      sync.Mutex
-	ready   []string // public addresses
-	next    int
-	running sync.WaitGroup
+	mu     sync.Mutex
+	ready  []string // base URLs
+	next   int
+	probes sync.WaitGroup
 }
 
-func newFront(w *processEnv) *front {
-	f := &front{}
+func newLoadBalancer(w *processEnv) *loadBalancer {
+	b := &loadBalancer{}
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	proxy := &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			target, _ := url.Parse(f.pick())
+			target, _ := url.Parse(b.pick())
 			r.SetURL(target)
 		},
 		ModifyResponse: func(r *http.Response) error {
-			f.passed.Add(1)
+			b.forwarded.Add(1)
 			if r.StatusCode >= http.StatusInternalServerError {
-				f.failed.Add(1)
+				b.failed.Add(1)
 			}
 			return nil
 		},
 		ErrorHandler: func(rw http.ResponseWriter, _ *http.Request, _ error) {
-			f.failed.Add(1)
+			b.failed.Add(1)
 			rw.WriteHeader(http.StatusBadGateway)
 		},
 	}
 	server := httptest.NewServer(proxy)
-	w.t.Cleanup(func() { server.Close(); transport.CloseIdleConnections(); f.running.Wait() })
-	f.url = server.URL
-	return f
+	w.t.Cleanup(func() { server.Close(); transport.CloseIdleConnections(); b.probes.Wait() })
+	b.url = server.URL
+	return b
 }
 
-func (f *front) pick() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.ready) == 0 {
-		return "http://127.0.0.1:1" // no replica is ready: the request fails
+// pick returns the base URL of the next ready replica.
+func (b *loadBalancer) pick() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.ready) == 0 {
+		return "http://127.0.0.1:1" // without a ready replica the request fails
 	}
-	f.next++
-	return f.ready[f.next%len(f.ready)]
+	b.next++
+	return b.ready[b.next%len(b.ready)]
 }
 
-func (f *front) has(p *process) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Contains(f.ready, p.public)
+// has reports whether the process gets requests.
+func (b *loadBalancer) has(p *process) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Contains(b.ready, p.public)
 }
 
-// follow asks the process whether it is ready, until it has ended.
-func (f *front) follow(p *process) {
-	f.running.Go(func() {
+// follow probes the process until it ends.
+func (b *loadBalancer) follow(p *process) {
+	b.probes.Go(func() {
 		for !p.hasEnded() {
 			a, err := call(p.t.Context(), p.client, http.MethodGet, p.admin+"/readyz", nil, "")
-			f.set(p.public, err == nil && a.status == http.StatusOK)
-			time.Sleep(20 * time.Millisecond) // a probe's period
+			b.set(p.public, err == nil && a.status == http.StatusOK)
+			time.Sleep(20 * time.Millisecond) // the period of the probe
 		}
-		f.set(p.public, false)
+		b.set(p.public, false)
 	})
 }
 
-func (f *front) set(address string, ready bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ready = slices.DeleteFunc(f.ready, func(one string) bool { return one == address })
+func (b *loadBalancer) set(address string, ready bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ready = slices.DeleteFunc(b.ready, func(one string) bool { return one == address })
 	if ready {
-		f.ready = append(f.ready, address)
+		b.ready = append(b.ready, address)
 	}
 }
 
-// Three replicas are replaced one after the other while callers and Stripe go on: not one request fails.
+// TestRollingRestart: three replicas are replaced one after the other, under load from callers and
+// Stripe. No request fails.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
-	f := newFront(w)
-	w.balancer.add(f.url)
+	lb := newLoadBalancer(w)
+	w.balancer.add(lb.url)
 	start := func() *process {
 		p := w.start(map[string]string{"DRAIN_DELAY": "10s", "SHUTDOWN_TIMEOUT": "60s"})
-		f.follow(p)
-		wait.Until(t, "the replica behind the balancer", func() error { return yet(f.has(p)) })
+		lb.follow(p)
+		wait.UntilTrue(t, "the replica in the load balancer", func() bool { return lb.has(p) })
 		return p
 	}
 	old := []*process{start(), start(), start()}
 	customer := w.customer()
-	stop, done, bad := make(chan struct{}), sync.WaitGroup{}, make(chan string, 100)
+	stop, done, bad := make(chan struct{}), sync.WaitGroup{}, make(chan error, 100)
 	var served atomic.Int64
 	for worker := range 4 {
 		done.Go(func() {
@@ -119,9 +122,9 @@ func TestRollingRestart(t *testing.T) {
 					return
 				default:
 				}
-				if why := oneOrder(w, f.url, fmt.Sprintf("rolling-%d-%d", worker, n), customer); why != "" {
+				if err := oneOrder(w, lb.url, fmt.Sprintf("rolling-%d-%d", worker, n), customer); err != nil {
 					select {
-					case bad <- why:
+					case bad <- err:
 					default:
 					}
 				}
@@ -133,9 +136,9 @@ func TestRollingRestart(t *testing.T) {
 		start()
 		before := served.Load()
 		p.terminate()
-		wait.Until(t, "the old replica out of the balancer", func() error { return yet(!f.has(p)) })
-		wait.Until(t, "requests after that", func() error { return yet(served.Load() > before+20) })
-		t.Logf("replica %d is being replaced after %d orders", i, served.Load())
+		wait.UntilTrue(t, "the removal of the old replica from the load balancer", func() bool { return !lb.has(p) })
+		wait.UntilTrue(t, "20 orders after that", func() bool { return served.Load() > before+20 })
+		t.Logf("replica %d drains after %d orders", i, served.Load())
 	}
 	for _, p := range old {
 		expect(t, "exit code", p.exitCode(), 0)
@@ -143,38 +146,44 @@ func TestRollingRestart(t *testing.T) {
 	close(stop)
 	done.Wait()
 	close(bad)
-	for why := range bad {
-		t.Error(why)
+	for err := range bad {
+		t.Error(err)
 	}
-	expect(t, "failed requests", f.failed.Load(), 0)
-	t.Logf("%d requests passed", f.passed.Load())
+	expect(t, "number of failed requests", lb.failed.Load(), 0)
+	t.Logf("%d requests were forwarded", lb.forwarded.Load())
 }
 
-// oneOrder opens a payment and reads it twice, the second time with a held poll; it returns the error.
-func oneOrder(w *processEnv, base, order, customer string) string {
+// oneOrder opens a payment and reads it twice, the second time with a poll that waits.
+func oneOrder(w *processEnv, base, order, customer string) error {
 	header := map[string]string{"Authorization": "Bearer " + backendKey, "Content-Type": "application/json"}
 	a, err := call(w.t.Context(), w.client, http.MethodPost, base+"/v1/payments", header, orderBody(order, customer))
-	if err != nil || a.status != http.StatusCreated {
-		return fmt.Sprintf("create: %d %v %s", a.status, err, a.body)
+	if err := statusError("a create", a, err, http.StatusCreated); err != nil {
+		return err
 	}
 	v := a.view(w.t)
 	path := base + "/v1/payments/" + v.PaymentIntent
-	asked := map[string]string{"Authorization": "Bearer " + v.ClientSecret}
-	if a, err = call(
-		w.t.Context(), w.client, http.MethodGet, path, asked, "",
-	); err != nil || a.status != http.StatusOK {
-		return fmt.Sprintf("status: %d %v %s", a.status, err, a.body)
+	header = map[string]string{"Authorization": "Bearer " + v.ClientSecret}
+	a, err = call(w.t.Context(), w.client, http.MethodGet, path, header, "")
+	if err := statusError("a poll", a, err, http.StatusOK); err != nil {
+		return err
 	}
-	asked["If-None-Match"] = a.header.Get("ETag")
-	if a, err = call(
-		w.t.Context(), w.client, http.MethodGet, path+"?wait=1", asked, "",
-	); err != nil || (a.status != http.StatusNotModified && a.status != http.StatusOK) {
-		return fmt.Sprintf("held poll: %d %v %s", a.status, err, a.body)
-	}
-	return ""
+	header["If-None-Match"] = a.header.Get("ETag")
+	a, err = call(w.t.Context(), w.client, http.MethodGet, path+"?wait=1", header, "")
+	return statusError("a poll that waits", a, err, http.StatusOK, http.StatusNotModified)
 }
 
-// SIGUSR1 shows more of a running process, and less again.
+// statusError returns an error unless the response has one of the wanted statuses.
+func statusError(what string, a answer, err error, wanted ...int) error {
+	if err != nil {
+		return fmt.Errorf("%s: no response: %w", what, err)
+	}
+	if !slices.Contains(wanted, a.status) {
+		return fmt.Errorf("%s: got %d %s, want one of %v", what, a.status, a.body, wanted)
+	}
+	return nil
+}
+
+// TestLogLevelIsSwitched: SIGUSR1 switches a running process to the level debug, and back.
 func TestLogLevelIsSwitched(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -187,33 +196,32 @@ func TestLogLevelIsSwitched(t *testing.T) {
 		if err := p.command.Process.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
-		wait.Until(t, "the level "+level, func() error {
-			return yet(strings.Count(
-				p.stderr.String(), `"msg":"the log level was changed","now":"`+level+`"`,
-			) == times[level])
+		line := `"msg":"the log level was changed","now":"` + level + `"`
+		wait.UntilTrue(t, "the level "+level, func() bool {
+			return strings.Count(p.stderr.String(), line) == times[level]
 		})
 	}
 	event := func(n int) string {
 		return fmt.Sprintf(
-			`{"id":"evt_%d","object":"event","type":"invoice.paid","created":%d,"data":{"object":{}}}`, n,
-			time.Now().Unix(),
+			`{"id":"evt_%d","object":"event","type":"invoice.paid","created":%d,"data":{"object":{}}}`,
+			n, time.Now().Unix(),
 		)
 	}
 	deliver := func(n int) {
 		t.Helper()
 		a, err := p.deliver(event(n), hookSecret)
-		w.no(err)
-		expect(t, "delivery", a.status, http.StatusOK)
+		w.noError(err)
+		expect(t, "status of a delivery", a.status, http.StatusOK)
 	}
 	deliver(1)
-	switched("DEBUG") // all that came before has been printed then
-	expect(t, "lines of webhooks at the level info", webhooks(), 0)
+	switched("DEBUG") // the log has all earlier lines
+	expect(t, "number of lines about webhooks after one at the level info", webhooks(), 0)
 	deliver(2)
 	switched("INFO")
-	expect(t, "lines of webhooks at the level debug", webhooks(), 1)
+	expect(t, "number of lines about webhooks after one at the level debug", webhooks(), 1)
 	deliver(3)
 	switched("DEBUG")
-	expect(t, "lines of webhooks after that", webhooks(), 1)
+	expect(t, "number of lines about webhooks after another at the level info", webhooks(), 1)
 	if p.hasEnded() {
 		t.Error("the process ended")
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// issuer is the shop's own, with a JWKS.
+// issuer is the shop's issuer of order tokens. It serves its keys as a JWKS.
 type issuer struct {
 	url string
 
@@ -43,13 +43,13 @@ func newIssuer(t *testing.T) *issuer {
 func (i *issuer) publish(kid string)  { i.set(kid, true) }
 func (i *issuer) withdraw(kid string) { i.set(kid, false) }
 
-func (i *issuer) set(kid string, there bool) {
+func (i *issuer) set(kid string, published bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.published[kid] = there
+	i.published[kid] = published
 }
 
-// ServeHTTP answers with the set of keys.
+// ServeHTTP answers with the published keys.
 func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -64,33 +64,36 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"keys": keys})
 }
 
-// token is an order token that the issuer signs with one of its keys.
+// token returns an order token that the issuer has signed with one of its keys.
 func (i *issuer) token(kid, order string) string {
-	text := base64.RawURLEncoding.EncodeToString(
-		[]byte(`{"alg":"EdDSA","kid":"`+kid+`"}`),
-	) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims(issuerName, order)))
+	text := unsignedToken("EdDSA", kid, claims(issuerName, order))
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(i.keys[kid], []byte(text)))
 }
 
-// claims are those of an order token; an issuer is only in the shop's own.
+// claims returns the claims of an order token. Tokens of ORDER_TOKEN_SECRETS have no issuer.
 func claims(issuer, order string) string {
-	from := ""
+	iss := ""
 	if issuer != "" {
-		from = fmt.Sprintf(`"iss":%q,`, issuer)
+		iss = fmt.Sprintf(`"iss":%q,`, issuer)
 	}
 	now := time.Now().Unix()
 	return fmt.Sprintf(
-		`{%s"aud":"kasse","iat":%d,"exp":%d,"order_id":%q,"amount":4200,"currency":"eur"}`, from, now, now+600,
-		order,
+		`{%s"aud":"kasse","iat":%d,"exp":%d,"order_id":%q,"amount":4200,"currency":"eur"}`,
+		iss, now, now+600, order,
 	)
 }
 
-// hs256 signs claims with a secret of ORDER_TOKEN_SECRETS.
+// hs256 returns a token with the claims, signed with a secret of ORDER_TOKEN_SECRETS.
 func hs256(kid string, secret []byte, claims string) string {
-	text := base64.RawURLEncoding.EncodeToString(
-		[]byte(`{"alg":"HS256","kid":"`+kid+`"}`),
-	) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	text := unsignedToken("HS256", kid, claims)
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// unsignedToken returns the header and the claims of a JWT, which the signature covers.
+func unsignedToken(alg, kid, claims string) string {
+	header := fmt.Sprintf(`{"alg":%q,"kid":%q}`, alg, kid)
+	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(claims))
 }

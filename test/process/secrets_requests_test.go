@@ -11,9 +11,9 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// asksBadly puts secrets where they do not belong.
-func (s *spied) asksBadly() {
-	v := s.opens(s.all[0], "asked-badly")
+// sendBadRequests sends requests with secrets in wrong places, which Kasse must refuse.
+func (s *secretTest) sendBadRequests() {
+	v := s.create(s.all[0], "asked-badly")
 	path, wrong := "/v1/payments/"+v.PaymentIntent, v.ClientSecret+"x"
 	body := orderBody("asked-badly-2", s.customer)
 	for _, p := range s.all {
@@ -43,88 +43,93 @@ func (s *spied) asksBadly() {
 			{backendKey, http.MethodPost, "/v1/payments", backendKey},
 			{
 				backendKey, http.MethodPost, "/v1/payments",
-				`{"order_id":"nobodys","amount":4200,"currency":"eur","customer":"cus_nobody"}`,
+				`{"order_id":"unknown-customer","amount":4200,"currency":"eur","customer":"cus_unknown"}`,
 			},
 			{
 				backendKey, http.MethodPost, "/v1/payments",
-				`{"order_id":"dear","amount":1,"currency":"eur","customer":"` + s.customer + `"}`,
+				`{"order_id":"another-amount","amount":1,"currency":"eur","customer":"` + s.customer + `"}`,
 			},
 			{
 				backendKey, http.MethodPost, path + "/customer-session",
 				`{"customer_session":{"surface":"` + v.ClientSecret + `"}}`,
 			},
 		} {
-			if a := s.hold(p.ask(q.credential, q.method, q.path, q.body)); a.status < 400 {
-				s.t.Errorf("%s %s was answered %d", q.method, q.path, a.status)
+			if a := s.record(p.request(q.credential, q.method, q.path, q.body)); a.status < 400 {
+				s.t.Errorf("%s %s: status %d, want an error", q.method, q.path, a.status)
 			}
 		}
-		s.hold(call(
+		s.record(call(
 			s.t.Context(), s.client, http.MethodGet, p.public+path,
 			map[string]string{"Authorization": "Basic " + backendKey}, "",
 		))
-		s.hold(call(
+		s.record(call(
 			s.t.Context(), s.client, http.MethodGet, p.public+path,
-			map[string]string{"Stripe-Signature": strangeHook, "X-Request-Id": "not one: " + strangeKey}, "",
+			map[string]string{"Stripe-Signature": strangeHook, "X-Request-Id": "invalid: " + strangeKey}, "",
 		))
 	}
 }
 
-// deliversBadly sends real events that are not signed as they must be, and signed ones that make no sense.
-func (s *spied) deliversBadly() {
+// deliverBadEvents delivers valid events with wrong signatures, and signed events that are
+// malformed.
+func (s *secretTest) deliverBadEvents() {
 	event := s.intentEvent()
 	for _, p := range s.all {
-		expect(s.t, "wrong secret", s.hold(p.deliver(event, strangeHook)).status, http.StatusBadRequest)
-		expect(s.t, "half an event", s.hold(p.deliver(event[:len(event)/2], hookSecret)).status, http.StatusOK)
+		a := s.record(p.deliver(event, strangeHook))
+		expect(s.t, "status of an event signed with a wrong secret", a.status, http.StatusBadRequest)
+		a = s.record(p.deliver(event[:len(event)/2], hookSecret))
+		expect(s.t, "status of half an event", a.status, http.StatusOK)
 		broken := strings.Replace(event, `"object": "event"`, `"object": ["event"]`, 1)
 		broken = strings.Replace(broken, `"amount":`, `"amount": "`+stripeKey+`", "was":`, 1)
-		s.hold(p.deliver(broken, oldHookSecret))
+		s.record(p.deliver(broken, oldHookSecret))
 		for _, signature := range []string{
 			"", hookSecret, "t=1,v1=" + hookSecret,
 			stripesim.Sign(hookSecret, time.Now().Add(-time.Hour), []byte(event)),
 			stripesim.Sign(hookSecret, time.Now().Add(time.Hour), []byte(event)),
 		} {
-			a := s.hold(call(
+			a := s.record(call(
 				s.t.Context(), s.client, http.MethodPost, p.public+"/webhooks/stripe",
 				map[string]string{"Stripe-Signature": signature}, event,
 			))
-			expect(s.t, "a bad signature", a.status, http.StatusBadRequest)
+			expect(s.t, "status of an event with a bad signature", a.status, http.StatusBadRequest)
 		}
-		s.hold(p.deliver(strings.Repeat(event, 1+(300<<10)/len(event)), hookSecret))
+		s.record(p.deliver(strings.Repeat(event, 1+(300<<10)/len(event)), hookSecret))
 	}
 }
 
-// intentEvent is an event with a PaymentIntent and its client secret.
-func (s *spied) intentEvent() string {
+// intentEvent returns an event with a PaymentIntent and its client secret.
+func (s *secretTest) intentEvent() string {
 	s.t.Helper()
 	deliveries := s.balancer.deliveries()
 	at := slices.IndexFunc(
 		deliveries, func(body string) bool { return strings.Contains(body, `"type": "payment_intent.`) },
 	)
 	if at < 0 || !strings.Contains(deliveries[at], "_secret_") {
-		s.t.Fatal("no event with a client secret was delivered")
+		s.t.Fatal("Stripe delivered no event with a client secret")
 	}
 	return deliveries[at]
 }
 
-// meetsFaults lets every call that a create makes to Stripe go wrong in every way.
-func (s *spied) meetsFaults() {
-	old := s.opens(s.all[0], "old")
+// triggerStripeFaults sends creates during every fault of Stripe: at all calls, and only at the
+// customer session.
+func (s *secretTest) triggerStripeFaults() {
+	existing := s.create(s.all[0], "existing")
 	for i, kind := range []stripesim.FaultKind{
 		stripesim.RateLimited, stripesim.LockTimeout, stripesim.ServerError, stripesim.Timeout,
 		stripesim.Dropped, stripesim.Endless, stripesim.Truncated,
 	} {
 		for _, endpoint := range []string{"", "POST /v1/customer_sessions"} {
-			s.no(s.sim.AddFault(stripesim.Fault{Endpoint: endpoint, Kind: kind, After: i%2 == 0, Times: -1}))
+			s.noError(s.sim.AddFault(stripesim.Fault{Endpoint: endpoint, Kind: kind, After: i%2 == 0, Times: -1}))
 			fresh := orderBody(fmt.Sprintf("fault-%d-%d", i, len(endpoint)), s.customer)
-			answers := s.together([]func() (answer, error){
-				func() (answer, error) { return s.all[0].ask(backendKey, http.MethodPost, "/v1/payments", fresh) },
+			answers := s.sendAtOnce([]func() (answer, error){
+				func() (answer, error) { return s.all[0].request(backendKey, http.MethodPost, "/v1/payments", fresh) },
 				func() (answer, error) {
-					return s.all[1].ask(backendKey, http.MethodPost, "/v1/payments", orderBody(old.OrderID, s.customer))
+					body := orderBody(existing.OrderID, s.customer)
+					return s.all[1].request(backendKey, http.MethodPost, "/v1/payments", body)
 				},
 			})
 			for _, a := range answers {
 				if a.status < http.StatusTooManyRequests {
-					s.t.Errorf("%s at %q: %d", kind, endpoint, a.status)
+					s.t.Errorf("a create during %s at %q: status %d, want an error", kind, endpoint, a.status)
 				}
 			}
 			s.sim.ClearFaults()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// stoppedClock is the simulator's while stories are made: it moves only from step to step, so that events have the same
-// second, or the next.
+// stoppedClock is the simulator's clock while the stories are played. It moves only between steps,
+// by a second or not at all, so that events often have the same second.
 type stoppedClock struct{ at atomic.Int64 }
 
 func stopClock(at time.Time) *stoppedClock {
@@ -27,25 +27,25 @@ func (c *stoppedClock) now() time.Time {
 	return time.Now()
 }
 
-// release lets the clock go with the machine's: what is read from now on is younger than every event.
+// release makes the clock equal to the machine's. Every later read is then newer than all events.
 func (c *stoppedClock) release() { c.at.Store(0) }
 
-// story is a payment at Stripe that has come to rest.
+// story is a payment at Stripe after its last step.
 type story struct {
 	steps    []string
 	truth    truth
-	refunds  []returned // oldest first
-	disputes []returned
+	refunds  []reversal // oldest first
+	disputes []reversal // oldest first
 }
 
-// returned is a refund or a dispute.
-type returned struct {
+// reversal is a refund or a dispute.
+type reversal struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
 	Amount int64  `json:"amount"`
 }
 
-// truth is a PaymentIntent as far as a view shows it.
+// truth is a PaymentIntent at Stripe, with the members that a view shows.
 type truth struct {
 	intent
 	AmountCapturable int64 `json:"amount_capturable"`
@@ -55,7 +55,7 @@ type truth struct {
 	} `json:"last_payment_error"`
 }
 
-// state is the contract's word for it.
+// state returns the contract's state word for a payment without refunds and disputes.
 func (t truth) state() string {
 	if t.Status == "requires_payment_method" && t.Failure != nil {
 		return "failed"
@@ -63,100 +63,97 @@ func (t truth) state() string {
 	return t.intent.state()
 }
 
-// manual is requires_payment_method where the shop captures.
+// manual is the key of nextActions for requires_payment_method with manual capture.
 const manual = "manual"
 
-// act is something that may happen to a payment in a status.
-type act struct {
+// action is a change of a payment at Stripe.
+type action struct {
 	name string
 	do   func(w *processEnv, payment string) error
 }
 
-// bring is an act that leads to a status.
-func bring(name, status string) act {
-	return act{name, func(w *processEnv, payment string) error { return w.sim.SetStatus(payment, status) }}
+// setStatus returns an action that sets a status.
+func setStatus(name, status string) action {
+	return action{name, func(w *processEnv, payment string) error { return w.sim.SetStatus(payment, status) }}
 }
 
-var cancelIt = bring("cancel", "canceled")
+var cancelAction = setStatus("cancel", "canceled")
 
-// running are what may happen next while money has not come, by status.
-var running = map[string][]act{
+// nextActions are the possible actions before the payment has succeeded, by status.
+var nextActions = map[string][]action{
 	"requires_payment_method": {
-		bring("pay", "succeeded"), bring(
-			"decline", "requires_payment_method",
-		), bring("challenge", "requires_action"), bring("debit", "processing"), cancelIt,
+		setStatus("pay", "succeeded"), setStatus("decline", "requires_payment_method"),
+		setStatus("challenge", "requires_action"), setStatus("debit", "processing"), cancelAction,
 	},
 	manual: {
-		bring("authorize", "requires_capture"), bring(
-			"decline", "requires_payment_method",
-		), bring("challenge", "requires_action"), cancelIt,
+		setStatus("authorize", "requires_capture"), setStatus("decline", "requires_payment_method"),
+		setStatus("challenge", "requires_action"), cancelAction,
 	},
 	"requires_action": {
 		{"agree", func(w *processEnv, payment string) error { return w.sim.Authenticate(payment, true) }},
 		{"disagree", func(w *processEnv, payment string) error { return w.sim.Authenticate(payment, false) }},
-		cancelIt,
+		cancelAction,
 	},
 	"processing": {
 		{"settle", func(w *processEnv, payment string) error { return w.sim.Settle(payment, true) }},
 		{"bounce", func(w *processEnv, payment string) error { return w.sim.Settle(payment, false) }},
 	},
-	"requires_capture": {bring("capture", "succeeded"), {"capture a part", capturePart}, cancelIt},
+	"requires_capture": {setStatus("capture", "succeeded"), {"capture a part", capturePart}, cancelAction},
 }
 
-// acts are what may happen next.
-func (s story) acts(manually bool) []act {
+// actions returns the possible next actions.
+func (s story) actions(manualCapture bool) []action {
 	status := s.truth.Status
-	if manually && status == "requires_payment_method" {
+	if manualCapture && status == "requires_payment_method" {
 		status = manual
 	}
 	if status != "succeeded" {
-		return running[status]
+		return nextActions[status]
 	}
-	var possible []act
+	var possible []action
 	if left := s.truth.AmountReceived - s.refunded(); left > 0 && len(s.disputes) == 0 {
-		possible = append(possible, giveBack("refund a part", min(left, 700)), giveBack("refund the rest", left))
+		part := min(left, 700)
+		possible = append(possible, refundAction("refund a part", part), refundAction("refund the rest", left))
 	}
 	for _, re := range s.refunds {
 		if re.Status == "succeeded" && s.refunded() > 0 {
-			possible = append(
-				possible,
-				act{"a refund fails", func(w *processEnv, _ string) error { return w.sim.MoveRefund(re.ID, "failed") }},
-			)
+			possible = append(possible, action{"a refund fails", func(w *processEnv, _ string) error {
+				return w.sim.MoveRefund(re.ID, "failed")
+			}})
 			break
 		}
 	}
 	for _, d := range s.disputes {
 		if d.Status == "needs_response" || d.Status == "under_review" {
 			for _, to := range []string{"won", "lost", "under_review"} {
-				possible = append(
-					possible,
-					act{"dispute " + to, func(w *processEnv, _ string) error { return w.sim.MoveDispute(d.ID, to) }},
-				)
+				possible = append(possible, action{"dispute " + to, func(w *processEnv, _ string) error {
+					return w.sim.MoveDispute(d.ID, to)
+				}})
 			}
 		}
 	}
 	if len(s.disputes) == 0 {
-		possible = append(possible, complain("dispute", false), complain("inquiry", true))
+		possible = append(possible, disputeAction("dispute", false), disputeAction("inquiry", true))
 	}
 	return possible
 }
 
-func giveBack(name string, amount int64) act {
-	return act{name, func(w *processEnv, payment string) error { _, err := w.sim.Refund(payment, amount); return err }}
+func refundAction(name string, amount int64) action {
+	return action{name, func(w *processEnv, payment string) error {
+		_, err := w.sim.Refund(payment, amount)
+		return err
+	}}
 }
 
-func complain(name string, inquiry bool) act {
-	return act{
-		name,
-		func(w *processEnv, payment string) error {
-			_, err := w.sim.OpenDispute(payment, "", inquiry)
-			return err
-		},
-	}
+func disputeAction(name string, inquiry bool) action {
+	return action{name, func(w *processEnv, payment string) error {
+		_, err := w.sim.OpenDispute(payment, "", inquiry)
+		return err
+	}}
 }
 
-// refunded is the refunded part of the received money. Stripe also makes a refund for the release of the
-// uncaptured rest, which does not count.
+// refunded returns the refunded part of the received amount. Stripe also creates a refund for the
+// release of the uncaptured rest, which does not count.
 func (s story) refunded() (sum int64) {
 	released := s.truth.Amount - s.truth.AmountReceived
 	for _, re := range s.refunds {
@@ -170,7 +167,7 @@ func (s story) refunded() (sum int64) {
 	return sum
 }
 
-// state is the contract's word for it.
+// state returns the contract's state word for the payment.
 func (s story) state() string {
 	state := s.truth.state()
 	if state != "paid" {
@@ -195,51 +192,47 @@ func (s story) state() string {
 
 func capturePart(w *processEnv, payment string) error {
 	var pi intent
-	w.askStripe(
-		http.MethodPost, "/v1/payment_intents/"+payment+"/capture", stripeKey,
-		url.Values{"amount_to_capture": {"1000"}}, &pi,
-	)
+	form := url.Values{"amount_to_capture": {"1000"}}
+	w.requestStripe(http.MethodPost, "/v1/payment_intents/"+payment+"/capture", stripeKey, form, &pi)
 	return nil
 }
 
-// liveStory makes a payment and lets it live, a second or none from step to step.
-func (w *processEnv) liveStory(random *rand.Rand, clock *stoppedClock, number int) story {
+// playStory creates a payment and plays random steps, with a second or no time between two steps.
+func (w *processEnv) playStory(random *rand.Rand, clock *stoppedClock, number int) story {
 	w.t.Helper()
-	manually := random.IntN(3) == 0
+	manualCapture := random.IntN(3) == 0
 	form := url.Values{
 		"amount": {"4200"}, "currency": {"eur"}, "automatic_payment_methods[enabled]": {"true"},
-		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {
-			fmt.Sprintf("conv-%d", number),
-		}, "metadata[kasse_attempt]": {"1"},
-		"metadata[kasse_rev]": {"1700000000000"}, "metadata[colour]": {"red"},
+		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {fmt.Sprintf("conv-%d", number)},
+		"metadata[kasse_attempt]": {"1"}, "metadata[kasse_rev]": {"1700000000000"}, "metadata[colour]": {"red"},
 	}
-	if manually {
+	if manualCapture {
 		form.Set("capture_method", manual)
 	}
 	var s story
-	w.askStripe(http.MethodPost, "/v1/payment_intents", stripeKey, form, &s.truth)
+	w.requestStripe(http.MethodPost, "/v1/payment_intents", stripeKey, form, &s.truth)
 	for range 1 + random.IntN(storySteps) {
-		possible := s.acts(manually)
+		possible := s.actions(manualCapture)
 		if len(possible) == 0 {
 			break
 		}
 		clock.at.Add(random.Int64N(2))
 		next := possible[random.IntN(len(possible))]
 		s.steps = append(s.steps, next.name)
-		w.no(next.do(w, s.truth.ID))
-		s = w.lookUp(s)
+		w.noError(next.do(w, s.truth.ID))
+		s = w.readStory(s)
 	}
 	return s
 }
 
-// lookUp asks Stripe what has become of a story.
-func (w *processEnv) lookUp(s story) story {
+// readStory reads the current state of a story from Stripe.
+func (w *processEnv) readStory(s story) story {
 	w.t.Helper()
 	now := story{steps: s.steps}
-	w.askStripe(http.MethodGet, "/v1/payment_intents/"+s.truth.ID, stripeKey, nil, &now.truth)
-	for list, into := range map[string]*[]returned{"/v1/refunds": &now.refunds, "/v1/disputes": &now.disputes} {
-		var page struct{ Data []returned }
-		w.askStripe(http.MethodGet, list+"?limit=100&payment_intent="+s.truth.ID, stripeKey, nil, &page)
+	w.requestStripe(http.MethodGet, "/v1/payment_intents/"+s.truth.ID, stripeKey, nil, &now.truth)
+	for list, into := range map[string]*[]reversal{"/v1/refunds": &now.refunds, "/v1/disputes": &now.disputes} {
+		var page struct{ Data []reversal }
+		w.requestStripe(http.MethodGet, list+"?limit=100&payment_intent="+s.truth.ID, stripeKey, nil, &page)
 		slices.Reverse(page.Data)
 		*into = page.Data
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,13 +18,12 @@ import (
 	"kasse/test/wait"
 )
 
-// stripeBound is far more than a response may take with the STRIPE_TIMEOUT of these tests, and far less than
-// Stripe's maximum of 80 s.
+// stripeBound is the longest time that a response may take. It is far more than the STRIPE_TIMEOUT
+// of these tests, and far less than the 80 s that a call to Stripe takes at most.
 const stripeBound = 40 * time.Second
 
-// misbehaviours are Stripe's faults, with the contract's codes that a caller may then get. SDKs repeat some
-// calls, so some faults are never noticed.
-var misbehaviours = []stripesim.Fault{
+// stripeFaults are the faults of Stripe that TestStripeFaults injects, one at a time.
+var stripeFaults = []stripesim.Fault{
 	{Kind: stripesim.RateLimited},
 	{Kind: stripesim.LockTimeout},
 	{Kind: stripesim.ServerError},
@@ -37,44 +37,48 @@ var misbehaviours = []stripesim.Fault{
 	{Kind: stripesim.Slow, Delay: time.Minute},
 }
 
+// visibleCodes are the contract's codes that a caller may get during a fault. The SDK repeats some
+// calls, so some faults are invisible.
 var visibleCodes = []string{
 	"stripe_error", "stripe_unavailable", "stripe_rate_limited", "stripe_timeout", "idempotency_in_progress",
 }
 
-// TestStripeMisbehaves: with any fault of Stripe, every call that needs Stripe is answered in time with a
-// code of the contract. Webhooks and polls are unaffected. When the faults end, every order recovers.
-func TestStripeMisbehaves(t *testing.T) {
-	for _, fault := range misbehaviours {
+// TestStripeFaults: with any fault of Stripe, every request that needs Stripe is answered in time
+// with a code of the contract. The fault affects neither webhooks nor polls. When it ends, every
+// order recovers.
+func TestStripeFaults(t *testing.T) {
+	for _, fault := range stripeFaults {
 		name := fmt.Sprintf("%s-%v", fault.Kind, fault.After)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newEnv(t, stripesim.Options{})
-			stricken{w, w.serve(1, map[string]string{"STRIPE_TIMEOUT": "4s"})[0], name}.suffer(fault)
+			p := w.serve(1, map[string]string{"STRIPE_TIMEOUT": "4s"})[0]
+			faultTest{processEnv: w, p: p, name: name}.play(fault)
 		})
 	}
 }
 
-// stricken is a shop whose Stripe is ill.
-type stricken struct {
+// faultTest is one environment of TestStripeFaults.
+type faultTest struct {
 	*processEnv
 	p    *process
-	name string
+	name string // of the fault; it begins the order ids
 }
 
-// need is one request that needs Stripe.
-type need struct{ method, path, body string }
+// stripeRequest is one request to Kasse that needs a call to Stripe.
+type stripeRequest struct{ method, path, body string }
 
-func (s stricken) suffer(fault stripesim.Fault) {
+// play sends every kind of request during the fault, and repeats each after it.
+func (s faultTest) play(fault stripesim.Fault) {
 	customer := s.customer()
-	open := s.p.must(
-		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody(s.name+"-open", customer),
-	).view(s.t)
-	paid := s.p.must(
-		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody(s.name+"-paid", customer),
-	).view(s.t)
+	create := func(order string) view {
+		body := orderBody(s.name+order, customer)
+		return s.p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(s.t)
+	}
+	open, paid := create("-open"), create("-paid")
 	s.pay(paid, "pm_card_visa")
 	s.p.awaitState(paid, "paid")
-	needs := []need{
+	requests := []stripeRequest{
 		{http.MethodPost, "/v1/payments", orderBody(s.name+"-new", customer)},
 		{http.MethodPost, "/v1/payments", orderBody(s.name+"-open", customer)},
 		{http.MethodPost, "/v1/payments/" + open.PaymentIntent + "/customer-session", ""},
@@ -83,131 +87,139 @@ func (s stricken) suffer(fault stripesim.Fault) {
 		{http.MethodGet, "/v1/payments/pi_unknown" + strconv.Itoa(len(s.name)), ""},
 	}
 	fault.Times = -1
-	s.no(s.sim.AddFault(fault))
-	var asked sync.WaitGroup
-	for _, n := range needs {
-		asked.Go(func() { s.checkError(n) })
+	s.noError(s.sim.AddFault(fault))
+	var running sync.WaitGroup
+	for _, r := range requests {
+		running.Go(func() { s.checkError(r) })
 	}
-	s.unaffected(paid)
-	asked.Wait()
+	s.checkUnaffected(paid)
+	running.Wait()
 	s.sim.ClearFaults()
-	for _, n := range needs[:5] {
-		s.repeatUntilDone(n)
+	for _, r := range requests[:5] {
+		s.repeatUntilDone(r)
 	}
-	s.onePayable()
+	s.checkOnePayable()
 }
 
-func (s stricken) ask(n need) (answer, error) {
+// send sends a request, with the deadline stripeBound.
+func (s faultTest) send(r stripeRequest) (answer, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), stripeBound)
 	defer cancel()
 	header := map[string]string{"Authorization": "Bearer " + backendKey, "Idempotency-Key": s.name}
-	if n.body != "" {
+	if r.body != "" {
 		header["Content-Type"] = "application/json"
 	}
-	return call(ctx, s.client, n.method, s.p.public+n.path, header, n.body)
+	return call(ctx, s.client, r.method, s.p.public+r.path, header, r.body)
 }
 
-func (s stricken) checkError(n need) {
+// checkError sends a request, and checks that an error has one of visibleCodes.
+func (s faultTest) checkError(r stripeRequest) {
 	s.t.Helper()
-	a, err := s.ask(n)
+	a, err := s.send(r)
 	if err != nil {
-		s.t.Errorf("%s %s: %v", n.method, n.path, err)
+		s.t.Errorf("%s %s: no response within %s: %v", r.method, r.path, stripeBound, err)
 		return
 	}
-	// A conflict is between these requests themselves.
+	// 409 comes from a conflict between these requests.
 	if code := a.view(s.t).Code; a.status >= 300 && a.status != http.StatusConflict &&
 		!slices.Contains(visibleCodes, code) {
-		s.t.Errorf("%s %s: %d %s", n.method, n.path, a.status, a.body)
+		s.t.Errorf("%s %s: got %d %s, want success or one of %v", r.method, r.path, a.status, a.body, visibleCodes)
 	}
 }
 
-// unaffected posts an event, and polls.
-func (s stricken) unaffected(v view) {
+// checkUnaffected checks that a webhook and a poll are answered as usual.
+func (s faultTest) checkUnaffected(v view) {
 	s.t.Helper()
 	body, err := json.Marshal(map[string]any{
-		"id": "evt_" + strconv.Itoa(
-			len(s.name),
-		), "type": "payment_intent.succeeded", "created": time.Now().Unix(), "livemode": false,
+		"id": "evt_" + strconv.Itoa(len(s.name)), "type": "payment_intent.succeeded",
+		"created": time.Now().Unix(), "livemode": false,
 		"data": map[string]any{"object": map[string]any{
 			"object": "payment_intent", "id": v.PaymentIntent, "status": "succeeded", "amount": 4200,
 			"amount_received": 4200, "currency": "eur",
 		}},
 	})
-	s.no(err)
+	s.noError(err)
 	if a, err := s.p.deliver(string(body), hookSecret); err != nil || a.status != http.StatusOK {
-		s.t.Errorf("a webhook: %v %d %s", err, a.status, a.body)
+		s.t.Errorf("a webhook: got %d %s (%v), want 200", a.status, a.body, err)
 	}
 	s.p.must(http.StatusOK, v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 }
 
-// repeatUntilDone repeats the request until Stripe's fault has no more effect. A failure that Stripe has stored for a
-// refund's key counts as that: the caller uses another key.
-func (s stricken) repeatUntilDone(n need) {
+// repeatUntilDone repeats the request until Stripe's fault has no more effect. It also ends at a
+// failure that Stripe has stored for an idempotency key: a repeat with this key gets the same
+// failure.
+func (s faultTest) repeatUntilDone(r stripeRequest) {
 	s.t.Helper()
-	wait.Until(s.t, n.method+" "+n.path+" to have its effect", func() error {
-		a, err := s.ask(n)
+	wait.Until(s.t, "a response to "+r.method+" "+r.path+" without the fault", func() error {
+		a, err := s.send(r)
 		if err != nil {
 			return err
 		}
-		if code := a.view(s.t).Code; slices.Contains(visibleCodes, code) && !s.remembered(n, code) {
-			return fmt.Errorf("%d %s", a.status, a.body)
+		if code := a.view(s.t).Code; slices.Contains(visibleCodes, code) && !s.isStoredFailure(r, code) {
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return nil
 	})
 }
 
-var remembers = regexp.MustCompile(`^server_error`)
-
-func (s stricken) remembered(n need, code string) bool {
-	return remembers.MatchString(s.name) && code == "stripe_error" && n.body == `{"amount":100}` ||
-		// An attempt whose key has a stored failure is searched for a minute.
-		remembers.MatchString(s.name) && code == "stripe_unavailable" && n.path == "/v1/payments"
+// isStoredFailure reports whether the code is of a failure that Stripe has stored for the request's
+// key. Stripe stores only the faults named server_error.
+func (s faultTest) isStoredFailure(r stripeRequest, code string) bool {
+	if !strings.HasPrefix(s.name, "server_error") {
+		return false
+	}
+	return code == "stripe_error" && r.body == `{"amount":100}` ||
+		// After a stored failure of a create, Kasse searches for the payment for a minute.
+		code == "stripe_unavailable" && r.path == "/v1/payments"
 }
 
-func (s stricken) onePayable() {
+// checkOnePayable checks that the customer can pay at most one payment of each order.
+func (s faultTest) checkOnePayable() {
 	s.t.Helper()
 	for order, all := range s.intents() {
 		payable := slices.DeleteFunc(
 			slices.Clone(all), func(pi intent) bool { return pi.Status == "canceled" || pi.Status == "succeeded" },
 		)
 		if len(payable) > 1 {
-			s.t.Errorf("%s has %+v", order, payable)
+			s.t.Errorf("order %s has %d payable payments, want at most 1: %+v", order, len(payable), payable)
 		}
 	}
 }
 
-// TestMemoryIsFlatWhileStripeMisbehaves: bodies that never end are read to a bound, and nothing of them stays.
-func TestMemoryIsFlatWhileStripeMisbehaves(t *testing.T) {
+// TestMemoryIsBoundedDuringStripeFaults: Kasse reads a body that never ends only to a limit, and
+// frees it.
+func TestMemoryIsBoundedDuringStripeFaults(t *testing.T) {
 	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"})[0]
-	w.no(w.sim.AddFault(stripesim.Fault{Kind: stripesim.Endless, Times: -1}))
-	ask := func(from int) {
+	w.noError(w.sim.AddFault(stripesim.Fault{Kind: stripesim.Endless, Times: -1}))
+	request := func(from int) {
 		done := make(chan error, 8)
 		for n := range cap(done) {
 			go func() {
-				_, err := p.ask(backendKey, http.MethodGet, fmt.Sprintf("/v1/payments/pi_%d", from+n), "")
+				_, err := p.request(backendKey, http.MethodGet, fmt.Sprintf("/v1/payments/pi_%d", from+n), "")
 				done <- err
 			}()
 		}
 		for range cap(done) {
-			w.no(<-done)
+			w.noError(<-done)
 		}
 	}
-	ask(0)
-	before := p.resident()
+	request(0)
+	before := p.residentMemory()
 	for round := range 6 {
-		ask(8 * (round + 1))
+		request(8 * (round + 1))
 	}
-	const slack = 512 << 20 // of the garbage collector, and of the race detector; unbounded it would be gigabytes
-	if after := p.resident(); after > before+slack {
-		t.Errorf("%d bytes before, %d after", before, after)
+	const slack = 512 << 20 // for the garbage collector and the race detector; unlimited reads would use gigabytes
+	if after := p.residentMemory(); after > before+slack {
+		t.Errorf("memory grew from %d to %d bytes, want at most %d more", before, after, slack)
 	}
 }
 
+// resident matches the resident memory in /proc/PID/status.
 var resident = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
-// resident is the process's memory, in bytes.
-func (p *process) resident() int64 {
+// residentMemory returns the process's resident memory, in bytes.
+func (p *process) residentMemory() int64 {
 	p.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	found := resident.FindSubmatch(text)

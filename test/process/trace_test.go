@@ -21,47 +21,47 @@ import (
 	"kasse/test/wait"
 )
 
-// receiver takes spans as a collector does, over OTLP.
-type receiver struct {
+// spanCollector receives spans over OTLP, as a collector does.
+type spanCollector struct {
 	url string
 
 	mu    sync.Mutex
 	spans []*spans.Span
-	all   strings.Builder // all output, searched for secrets
+	all   strings.Builder // text of all batches
 }
 
-func newReceiver(t *testing.T) *receiver {
+func newSpanCollector(t *testing.T) *spanCollector {
 	t.Helper()
-	r := &receiver{}
-	server := httptest.NewServer(r)
+	c := &spanCollector{}
+	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
-	r.url = server.URL
-	return r
+	c.url = server.URL
+	return c
 }
 
-// ServeHTTP takes one batch.
-func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	body, err := io.ReadAll(request.Body)
+// ServeHTTP receives one batch.
+func (c *spanCollector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
 	var batch collector.ExportTraceServiceRequest
-	if err != nil || request.URL.Path != "/v1/traces" || proto.Unmarshal(body, &batch) != nil {
+	if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(body, &batch) != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fmt.Fprintln(&r.all, batch.String())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintln(&c.all, batch.String())
 	for _, resource := range batch.GetResourceSpans() {
 		for _, scope := range resource.GetScopeSpans() {
-			r.spans = append(r.spans, scope.GetSpans()...)
+			c.spans = append(c.spans, scope.GetSpans()...)
 		}
 	}
 }
 
-// find returns the span of that name in the trace.
-func (r *receiver) find(traceID, name string) *spans.Span {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, span := range r.spans {
+// find returns the span of the name in the trace; nil if there is none.
+func (c *spanCollector) find(traceID, name string) *spans.Span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, span := range c.spans {
 		if fmt.Sprintf("%x", span.GetTraceId()) == traceID && span.GetName() == name {
 			return span
 		}
@@ -69,52 +69,57 @@ func (r *receiver) find(traceID, name string) *spans.Span {
 	return nil
 }
 
-func (r *receiver) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all.String()
+// text returns all spans so far as text.
+func (c *spanCollector) text() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all.String()
 }
 
-// headers passes requests on, and records their traceparent.
-type headers struct {
-	mu   sync.Mutex
-	seen map[string]string // by method and path
+// traceRecorder forwards requests, and records their traceparent.
+type traceRecorder struct {
 	next http.Handler
+
+	mu           sync.Mutex
+	traceparents map[string]string // by method and path
 }
 
-// ServeHTTP passes one request on.
-func (h *headers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	h.seen[r.Method+" "+r.URL.Path] = r.Header.Get("traceparent")
-	h.mu.Unlock()
-	h.next.ServeHTTP(w, r)
-}
-
-func (h *headers) of(request string) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.seen[request]
-}
-
-func listen(t *testing.T, next http.Handler) (*headers, string) {
+// newTraceRecorder starts a server with a traceRecorder, and returns its URL.
+func newTraceRecorder(t *testing.T, next http.Handler) (*traceRecorder, string) {
 	t.Helper()
-	h := &headers{seen: map[string]string{}, next: next}
+	h := &traceRecorder{traceparents: map[string]string{}, next: next}
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return h, server.URL
 }
 
-// traced is a server that sends its spans to a receiver, between a Stripe and a backend that note what trace comes.
-type traced struct {
+// ServeHTTP forwards one request.
+func (h *traceRecorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	h.traceparents[r.Method+" "+r.URL.Path] = r.Header.Get("traceparent")
+	h.mu.Unlock()
+	h.next.ServeHTTP(w, r)
+}
+
+// traceparent returns the traceparent of the last request with this method and path.
+func (h *traceRecorder) traceparent(request string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.traceparents[request]
+}
+
+// traceTest is a server that sends its spans to a collector. Its Stripe and its backend record the
+// traceparent of each request.
+type traceTest struct {
 	*processEnv
-	*receiver
+	*spanCollector
 	p               *process
-	stripe, backend *headers
+	stripe, backend *traceRecorder
 	view            view
 	customer        string
 }
 
-// The traces of a create, of a delivery and of a poll that is held, and their parent.
+// Ids of the traces of a create, of a delivery and of a held poll, and of their parent span.
 const (
 	createTrace = "11111111111111111111111111111111"
 	paidTrace   = "22222222222222222222222222222222"
@@ -122,55 +127,55 @@ const (
 	traceParent = "3333333333333333"
 )
 
-func newTraced(t *testing.T) *traced {
+func newTraceTest(t *testing.T) *traceTest {
 	t.Helper()
-	tr := &traced{processEnv: newEnv(t, stripesim.Options{}), receiver: newReceiver(t)}
+	tr := &traceTest{processEnv: newEnv(t, stripesim.Options{}), spanCollector: newSpanCollector(t)}
 	simulator, err := url.Parse(tr.processEnv.stripe)
-	tr.no(err)
+	tr.noError(err)
 	var stripeURL, backendURL string
-	tr.stripe, stripeURL = listen(t, httputil.NewSingleHostReverseProxy(simulator))
-	tr.backend, backendURL = listen(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	tr.stripe, stripeURL = newTraceRecorder(t, httputil.NewSingleHostReverseProxy(simulator))
+	tr.backend, backendURL = newTraceRecorder(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	tr.p = tr.start(map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": tr.url, "OTEL_BSP_SCHEDULE_DELAY": "50", "STRIPE_API_BASE": stripeURL,
 		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backendURL + "/hook=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	})
-	tr.p.awaitReady() // the balancer does not know it: Stripe's deliveries come by our hands
+	tr.p.awaitReady() // the server is not in the balancer: the test delivers Stripe's events
 	return tr
 }
 
-// A trace that a caller begins goes on to Stripe, to Redis and, with the event, to the backend; the log names it;
-// and no span holds an id or a secret.
+// TestTraces: a caller's trace continues to Stripe, to Redis and, with the event, to the backend.
+// The log contains its id. No span contains a secret or an id of a payment, a customer or an order.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	tr := newTraced(t)
-	tr.creates()
+	tr := newTraceTest(t)
+	tr.createInTrace()
 	before, _ := tr.p.metric("kasse_waiters")
-	poll := tr.p.heldIn("00-"+heldTrace+"-"+traceParent+"-01", tr.view)
-	wait.Until(t, "the held poll", func() error {
+	poll := tr.p.pollInTrace("00-"+heldTrace+"-"+traceParent+"-01", tr.view)
+	wait.UntilTrue(t, "the held poll", func() bool {
 		waiters, _ := tr.p.metric("kasse_waiters")
-		return yet(waiters > before)
+		return waiters > before
 	})
-	tr.paysInTrace()
+	held := time.Now()
+	delivered := tr.payInTrace()
 	tr.checkCreate()
 	tr.await(paidTrace, "POST /webhooks/stripe")
-	expect(t, "answer to the poll", (<-poll).status, http.StatusOK)
-	waited := tr.await(heldTrace, "GET /v1/payments/{payment_intent}")
-	if took := waited.GetEndTimeUnixNano() - waited.GetStartTimeUnixNano(); took < uint64(10*time.Millisecond) {
-		t.Errorf("the span of the poll has %d ns", took)
+	expect(t, "status of the poll", (<-poll).status, http.StatusOK)
+	span := tr.await(heldTrace, "GET /v1/payments/{payment_intent}")
+	from, to := time.Unix(0, int64(span.GetStartTimeUnixNano())), time.Unix(0, int64(span.GetEndTimeUnixNano()))
+	if from.After(held) || to.Before(delivered) {
+		t.Errorf("the span of the held poll is from %s to %s, want the time from %s to %s", from, to, held, delivered)
 	}
 	push := tr.await(paidTrace, "push order.paid")
-	expect(
-		t, "the trace at the backend", tr.backend.of("POST /hook"),
-		fmt.Sprintf("00-%s-%x-01", paidTrace, push.GetSpanId()),
-	)
+	want := fmt.Sprintf("00-%s-%x-01", paidTrace, push.GetSpanId())
+	expect(t, "traceparent at the backend", tr.backend.traceparent("POST /hook"), want)
 	tr.checkLog()
 	tr.checkPrivacy()
 	tr.p.terminate()
 	expect(t, "exit code", tr.p.exitCode(), 0)
 }
 
-// creates opens a payment within createTrace.
-func (tr *traced) creates() {
+// createInTrace opens a payment within createTrace.
+func (tr *traceTest) createInTrace() {
 	tr.t.Helper()
 	tr.customer = tr.processEnv.customer()
 	header := map[string]string{
@@ -179,58 +184,60 @@ func (tr *traced) creates() {
 	}
 	body := orderBody("traced", tr.customer)
 	a, err := call(tr.t.Context(), tr.client, http.MethodPost, tr.p.public+"/v1/payments", header, body)
-	tr.no(err)
-	expect(tr.t, "create", a.status, http.StatusCreated)
+	tr.noError(err)
+	expect(tr.t, "status of the create", a.status, http.StatusCreated)
 	tr.view = a.view(tr.t)
 }
 
-// paysInTrace pays, and delivers Stripe's event within paidTrace.
-func (tr *traced) paysInTrace() {
+// payInTrace pays, and delivers Stripe's event within paidTrace. It returns the time before the
+// delivery.
+func (tr *traceTest) payInTrace() (delivered time.Time) {
 	tr.t.Helper()
 	tr.pay(tr.view, "pm_card_visa")
 	event := ""
-	wait.Until(tr.t, "Stripe's event", func() error {
+	wait.UntilTrue(tr.t, "Stripe's event", func() bool {
 		event = tr.delivered("payment_intent.succeeded")
-		return yet(event != "")
+		return event != ""
 	})
-	a, err := tr.p.deliverIn("00-"+paidTrace+"-"+traceParent+"-01", event)
-	tr.no(err)
-	expect(tr.t, "delivery", a.status, http.StatusOK)
+	delivered = time.Now()
+	a, err := tr.p.deliverInTrace("00-"+paidTrace+"-"+traceParent+"-01", event)
+	tr.noError(err)
+	expect(tr.t, "status of the delivery", a.status, http.StatusOK)
+	return delivered
 }
 
-// await returns the span of that name in the trace.
-func (tr *traced) await(traceID, name string) (found *spans.Span) {
+// await waits for the span of the name in the trace.
+func (tr *traceTest) await(traceID, name string) (found *spans.Span) {
 	tr.t.Helper()
-	wait.Until(tr.t, name, func() error { found = tr.find(traceID, name); return yet(found != nil) })
+	wait.UntilTrue(tr.t, "the span "+name+" of the trace "+traceID, func() bool {
+		found = tr.find(traceID, name)
+		return found != nil
+	})
 	return found
 }
 
-// checkCreate looks at the spans of the create.
-func (tr *traced) checkCreate() {
+// checkCreate checks the spans of the create.
+func (tr *traceTest) checkCreate() {
 	tr.t.Helper()
 	server := tr.await(createTrace, "POST /v1/payments")
-	expect(tr.t, "the parent of the request's span", fmt.Sprintf("%x", server.GetParentSpanId()), traceParent)
-	expect(tr.t, "its kind", server.GetKind(), spans.Span_SPAN_KIND_SERVER)
-	opened := tr.await(createTrace, "stripe POST /v1/payment_intents")
-	expect(
-		tr.t, "the parent of the call's span", fmt.Sprintf("%x", opened.GetParentSpanId()),
-		fmt.Sprintf("%x", server.GetSpanId()),
-	)
-	expect(
-		tr.t, "the trace at Stripe", tr.stripe.of("POST /v1/payment_intents"),
-		fmt.Sprintf("00-%s-%x-01", createTrace, opened.GetSpanId()),
-	)
+	expect(tr.t, "parent of the request's span", fmt.Sprintf("%x", server.GetParentSpanId()), traceParent)
+	expect(tr.t, "kind of the request's span", server.GetKind(), spans.Span_SPAN_KIND_SERVER)
+	toStripe := tr.await(createTrace, "stripe POST /v1/payment_intents")
+	parent, want := fmt.Sprintf("%x", toStripe.GetParentSpanId()), fmt.Sprintf("%x", server.GetSpanId())
+	expect(tr.t, "parent of the span of the call to Stripe", parent, want)
+	want = fmt.Sprintf("00-%s-%x-01", createTrace, toStripe.GetSpanId())
+	expect(tr.t, "traceparent at Stripe", tr.stripe.traceparent("POST /v1/payment_intents"), want)
 	tr.await(createTrace, "stripe POST /v1/customer_sessions")
 	tr.await(createTrace, "redis evalsha")
 }
 
-// checkLog looks for the traces in the log.
-func (tr *traced) checkLog() {
+// checkLog checks that the log lines of the requests contain the ids of their traces.
+func (tr *traceTest) checkLog() {
 	tr.t.Helper()
 	log := tr.p.stderr.String()
 	line := regexp.MustCompile(`.*"trace_id":"` + heldTrace + `".*`).FindString(log)
 	if !strings.Contains(line, `"status":200`) {
-		tr.t.Errorf("the log has of the poll's trace: %q", line)
+		tr.t.Errorf("the log line with the poll's trace is %q, want one with the status 200", line)
 	}
 	for _, message := range []string{`"msg":"request"`, `"msg":"transition"`} {
 		found := false
@@ -238,47 +245,52 @@ func (tr *traced) checkLog() {
 			found = found || strings.Contains(text, message) && strings.Contains(text, `"trace_id":"`+createTrace+`"`)
 		}
 		if !found {
-			tr.t.Errorf("no line of the log with %s has its trace", message)
+			tr.t.Errorf("no log line with %s has the trace %s", message, createTrace)
 		}
 	}
 }
 
-// checkPrivacy looks for ids and secrets in the spans.
-func (tr *traced) checkPrivacy() {
+// checkPrivacy checks that the spans contain no secret, and no id of the payment, the customer or
+// the order.
+func (tr *traceTest) checkPrivacy() {
 	tr.t.Helper()
-	secrets := leaks(tr.text(), []string{stripeKey, hookSecret, backendKey, tr.view.ClientSecret})
-	for _, private := range append(secrets, tr.view.PaymentIntent, tr.customer, "traced") {
-		if strings.Contains(tr.text(), private) {
-			tr.t.Errorf("the spans hold %s", private)
+	text := tr.text()
+	for _, leak := range leaks(text, []string{stripeKey, hookSecret, backendKey, tr.view.ClientSecret}) {
+		tr.t.Errorf("the spans contain a secret: %s", leak)
+	}
+	for _, id := range []string{tr.view.PaymentIntent, tr.customer, tr.view.OrderID} {
+		if strings.Contains(text, id) {
+			tr.t.Errorf("the spans contain the id %s", id)
 		}
 	}
 }
 
-// A collector that never answers holds up neither the start nor the end.
+// TestCollectorThatHangs: a collector that never answers delays neither the start nor the end of
+// the server.
 func TestCollectorThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
 	release := make(chan struct{})
-	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():
 		}
 	}))
-	t.Cleanup(func() { close(release); hangs.Close() })
-	p := w.serve(
-		1, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": hangs.URL, "OTEL_EXPORTER_OTLP_TIMEOUT": "3600000"},
-	)[0]
-	w.createPatiently(p, "untraced", w.customer())
+	t.Cleanup(func() { close(release); hanging.Close() })
+	p := w.serve(1, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": hanging.URL, "OTEL_EXPORTER_OTLP_TIMEOUT": "3600000", // an hour
+	})[0]
+	w.createWithRetries(p, "untraced", w.customer())
 	p.terminate()
 	expect(t, "exit code", p.exitCode(), 0)
 }
 
-// deliverIn is deliver within a trace.
-func (p *process) deliverIn(trace, body string) (answer, error) {
+// deliverInTrace is deliver with a traceparent.
+func (p *process) deliverInTrace(traceparent, body string) (answer, error) {
 	header := map[string]string{
-		"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)), "Content-Type": "application/json; charset=utf-8",
-		"traceparent": trace,
+		"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)),
+		"Content-Type":     "application/json; charset=utf-8", "traceparent": traceparent,
 	}
 	return call(p.t.Context(), p.client, http.MethodPost, p.public+"/webhooks/stripe", header, body)
 }

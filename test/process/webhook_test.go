@@ -18,16 +18,18 @@ import (
 	"kasse/test/wait"
 )
 
-// deliver posts an event to a process, as Stripe does.
+// deliver posts an event to a process, as Stripe does, signed with the secret.
 func (p *process) deliver(body, secret string) (answer, error) {
 	header := map[string]string{
-		"Stripe-Signature": stripesim.Sign(secret, time.Now(), []byte(body)), "Content-Type": "application/json; charset=utf-8",
+		"Stripe-Signature": stripesim.Sign(secret, time.Now(), []byte(body)),
+		"Content-Type":     "application/json; charset=utf-8",
 	}
 	return call(p.t.Context(), p.client, http.MethodPost, p.public+"/webhooks/stripe", header, body)
 }
 
-// lives are what may happen to a payment; each leaves it in another state, or comes there by another way.
-var lives = []func(w *processEnv, v view){
+// scenarios are sequences of changes of a payment. They end in different states, or reach the same
+// state in different ways.
+var scenarios = []func(w *processEnv, v view){
 	func(*processEnv, view) {},
 	func(w *processEnv, v view) { w.pay(v, "pm_card_visa") },
 	func(w *processEnv, v view) { w.pay(v, "pm_card_visa_chargeDeclined") },
@@ -41,73 +43,74 @@ var lives = []func(w *processEnv, v view){
 	func(w *processEnv, v view) { w.pay(v, "pm_card_authenticationRequired") },
 	func(w *processEnv, v view) {
 		w.pay(v, "pm_card_authenticationRequired")
-		w.no(w.sim.Authenticate(v.PaymentIntent, true))
+		w.noError(w.sim.Authenticate(v.PaymentIntent, true))
 	},
 	func(w *processEnv, v view) {
 		w.pay(v, "pm_card_authenticationRequired")
-		w.no(w.sim.Authenticate(v.PaymentIntent, false))
+		w.noError(w.sim.Authenticate(v.PaymentIntent, false))
 		w.pay(v, "pm_card_visa")
 	},
-	func(w *processEnv, v view) { w.pay(v, "pm_sepaDebit"); w.no(w.sim.Settle(v.PaymentIntent, true)) },
-	func(w *processEnv, v view) { w.pay(v, "pm_sepaDebit"); w.no(w.sim.Settle(v.PaymentIntent, false)) },
+	func(w *processEnv, v view) { w.pay(v, "pm_sepaDebit"); w.noError(w.sim.Settle(v.PaymentIntent, true)) },
+	func(w *processEnv, v view) { w.pay(v, "pm_sepaDebit"); w.noError(w.sim.Settle(v.PaymentIntent, false)) },
 	func(w *processEnv, v view) {
 		w.pay(v, "pm_sepaDebit")
-		w.no(w.sim.Settle(v.PaymentIntent, false))
+		w.noError(w.sim.Settle(v.PaymentIntent, false))
 		w.pay(v, "pm_card_visa")
 	},
 	func(w *processEnv, v view) {
 		w.pay(v, "pm_card_visa_chargeDeclined")
-		w.no(w.sim.SetStatus(v.PaymentIntent, "canceled"))
+		w.noError(w.sim.SetStatus(v.PaymentIntent, "canceled"))
 	},
 }
 
-// no takes the error of a lever that the test needs.
-func (w *processEnv) no(err error) {
+// noError fails the test if a call that the test needs has failed.
+func (w *processEnv) noError(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Error(err)
 	}
 }
 
-// Events of many payments come twice, late, in any order, signed anew with either secret, to three processes over 64
-// connections. In the end every process shows what Stripe has, and every transition was announced exactly once.
+// TestWebhooksInAnyOrder delivers events of many payments several times, late and in random orders,
+// signed with either secret, over 64 connections to three processes. At the end every process shows
+// Stripe's state, and the stream has every transition exactly once.
 func TestWebhooksInAnyOrder(t *testing.T) {
-	payments := rounds.Of(12, 36, 96) // each of the lives, several times
-	seed := seeded(t)
+	payments := rounds.Of(12, 36, 96) // a multiple of the number of scenarios
+	seed := randomSeed(t)
 	w := newEnv(t, stripesim.Options{Seed: seed, Duplicate: 0.3, Reorder: 0.3, Settle: time.Hour})
 	all := w.serve(3, nil)
 	customer := w.customer()
 
 	opened := make([]view, payments)
 	stop := make(chan struct{})
-	var storm, work sync.WaitGroup
+	var repeating, work sync.WaitGroup
 	for n := range connections {
-		storm.Go(func() { w.repeatDeliveries(all, rand.New(rand.NewPCG(seed, uint64(n))), stop) })
+		repeating.Go(func() { w.repeatDeliveries(all, rand.New(rand.NewPCG(seed, uint64(n))), stop) })
 	}
 	for i := range opened {
 		work.Go(func() {
-			opened[i] = w.createPatiently(all[i%3], fmt.Sprintf("storm-%d", i), customer)
-			lives[i%len(lives)](w, opened[i])
+			opened[i] = w.createWithRetries(all[i%3], fmt.Sprintf("webhook-%d", i), customer)
+			scenarios[i%len(scenarios)](w, opened[i])
 		})
 	}
 	work.Wait()
-	w.no(w.sim.Drain(t.Context()))
+	w.noError(w.sim.Drain(t.Context()))
 	close(stop)
-	storm.Wait()
+	repeating.Wait()
 
 	redis := w.openRedis()
-	wait.Until(t, "Stripe's truth everywhere", func() error {
-		if waiting := w.waitingReads(redis); waiting > 0 {
-			return fmt.Errorf("%d payments wait to be read", waiting)
+	wait.Until(t, "Stripe's state at every process", func() error {
+		if err := w.queuedReads(redis); err != nil {
+			return err
 		}
 		return w.compare(all, opened)
 	})
 	w.checkStream(redis, all[0], opened)
-	t.Logf("%d deliveries of Stripe's", len(w.balancer.deliveries()))
+	t.Logf("Stripe delivered %d events", len(w.balancer.deliveries()))
 }
 
-// repeatDeliveries posts what Stripe has delivered so far again, at random, until it is stopped, and once more
-// after that, so that old events come last.
+// repeatDeliveries repeats random deliveries of Stripe until stop is closed, and once more after
+// that, so that old events arrive last.
 func (w *processEnv) repeatDeliveries(all []*process, random *rand.Rand, stop <-chan struct{}) {
 	for last := false; !last; {
 		select {
@@ -125,7 +128,7 @@ func (w *processEnv) repeatDeliveries(all []*process, random *rand.Rand, stop <-
 			secret := []string{hookSecret, oldHookSecret}[random.IntN(2)]
 			a, err := all[random.IntN(len(all))].deliver(body, secret)
 			if err != nil || a.status != http.StatusOK {
-				w.t.Errorf("a delivery was answered %d %s (%v)", a.status, a.body, err)
+				w.t.Errorf("a repeated delivery: got %d %s (%v), want 200", a.status, a.body, err)
 				return
 			}
 		}
@@ -144,23 +147,26 @@ func (w *processEnv) openRedis() *redis.Client {
 	return client
 }
 
-// waitingReads is how many payments Stripe has still to be asked about.
-func (w *processEnv) waitingReads(client *redis.Client) int64 {
+// queuedReads returns an error if a payment is queued for a read at Stripe.
+func (w *processEnv) queuedReads(client *redis.Client) error {
 	w.t.Helper()
-	var waiting int64
+	var queued int64
 	for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:reads").Val() {
-		waiting += client.ZCard(w.t.Context(), key).Val()
+		queued += client.ZCard(w.t.Context(), key).Val()
 	}
-	return waiting
+	if queued > 0 {
+		return fmt.Errorf("%d payments are queued for a read", queued)
+	}
+	return nil
 }
 
-// compare compares every process's view with Stripe.
+// compare returns an error unless every process shows each payment as Stripe has it.
 func (w *processEnv) compare(all []*process, opened []view) error {
 	made := w.intents()
 	for _, v := range opened {
 		truth := made[v.OrderID]
 		if len(truth) != 1 || truth[0].ID != v.PaymentIntent {
-			return fmt.Errorf("%s: Stripe has %+v", v.OrderID, truth)
+			return fmt.Errorf("%s: Stripe has %+v, want only %s", v.OrderID, truth, v.PaymentIntent)
 		}
 		for _, p := range all {
 			shown := p.must(http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").view(w.t)
@@ -175,7 +181,7 @@ func (w *processEnv) compare(all []*process, opened []view) error {
 	return nil
 }
 
-// state is the contract's word for what Stripe has.
+// state returns the contract's state word for a PaymentIntent.
 func (i intent) state() string {
 	switch {
 	case i.Status == "succeeded":
@@ -185,8 +191,7 @@ func (i intent) state() string {
 	}
 	return map[string]string{
 		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing",
-		"requires_capture": "authorized",
-		"canceled":         "canceled",
+		"requires_capture": "authorized", "canceled": "canceled",
 	}[i.Status]
 }
 
@@ -204,41 +209,43 @@ type streamEntry struct {
 	data     view
 }
 
-// checkStream holds the stream against the histories: every transition but the opening stands in it once, in order.
+// checkStream compares the stream with the histories: it contains every transition once and in
+// order, except the creation.
 func (w *processEnv) checkStream(client *redis.Client, p *process, opened []view) {
 	w.t.Helper()
 	stream := w.readStream(client)
 	for _, v := range opened {
-		var answer struct{ History []transition }
+		var page struct{ History []transition }
 		p.must(
 			http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent+"/history", "",
-		).decode(w.t, &answer)
+		).decode(w.t, &page)
 		shown := p.must(http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").view(w.t)
 		entries := stream[v.PaymentIntent]
 		delete(stream, v.PaymentIntent)
-		if complaint := match(v.PaymentIntent, answer.History, entries, shown); complaint != "" {
-			w.t.Errorf("%s: %s\nhistory %+v\nstream %+v", v.OrderID, complaint, answer.History, entries)
+		if difference := match(v.PaymentIntent, page.History, entries, shown); difference != "" {
+			w.t.Errorf("%s: %s\nhistory %+v\nstream %+v", v.OrderID, difference, page.History, entries)
 		}
 	}
 	if len(stream) > 0 {
-		w.t.Errorf("the stream has payments that no create opened: %v", stream)
+		w.t.Errorf("the stream has events of payments that no create opened: %v", stream)
 	}
 }
 
-// match gives a reason why a history, the stream and the view do not belong together.
+// match returns how the history, the stream and the view of a payment contradict each other; "" if
+// they do not.
 func match(payment string, history []transition, stream []streamEntry, shown view) string {
 	if len(history) == 0 || history[0].From != nil || history[0].To != "pending" {
-		return "the history does not begin with the opening"
+		return "the history does not begin with the creation"
 	}
 	last := history[len(history)-1]
-	// A change of payment method details or receipt raises the version without an event.
+	// A change of payment_method_details or receipt_url increases the version without an event.
 	history = slices.DeleteFunc(slices.Clone(history), func(t transition) bool {
 		id := fmt.Sprintf("%s.%d", payment, t.Version)
-		within := t.From != nil && *t.From == t.To
-		return within && !slices.ContainsFunc(stream, func(e streamEntry) bool { return e.id == id })
+		sameState := t.From != nil && *t.From == t.To
+		return sameState && !slices.ContainsFunc(stream, func(e streamEntry) bool { return e.id == id })
 	})
 	if len(stream) != len(history)-1 {
-		return "the stream does not hold every transition once"
+		return "the stream does not contain every transition once"
 	}
 	paid := 0
 	for i, entry := range history[1:] {
@@ -247,28 +254,28 @@ func match(payment string, history []transition, stream []streamEntry, shown vie
 		case entry.From == nil || *entry.From != before.To:
 			return "the history has a gap"
 		case entry.Version <= before.Version:
-			return "the version does not grow"
+			return "the version does not increase"
 		case event.id != fmt.Sprintf("%s.%d", payment, entry.Version):
 			return "the stream has another version than the history: " + event.id
 		case event.data.Version != entry.Version || event.data.State != entry.To:
-			return "an event's view is not that of its transition: " + event.id
+			return "an event's view does not match its transition: " + event.id
 		case event.kind != "order."+entry.To && (*entry.From != entry.To || event.kind != "order.updated"):
-			return "an event is called " + event.kind
+			return fmt.Sprintf("event %s of the transition to %s has the type %s", event.id, entry.To, event.kind)
 		}
 		if event.kind == "order.paid" {
 			paid++
 		}
 	}
 	if last.To != shown.State || last.Version != shown.Version {
-		return "the view is not that of the last transition"
+		return "the view does not match the last transition"
 	}
 	if (paid == 1) != shown.Fulfillable || paid > 1 {
-		return fmt.Sprintf("order.paid was announced %d times", paid)
+		return fmt.Sprintf("the stream has order.paid %d times, and fulfillable is %t", paid, shown.Fulfillable)
 	}
 	return ""
 }
 
-// readStream reads all of the stream, by payment.
+// readStream returns all entries of the stream, by payment.
 func (w *processEnv) readStream(client *redis.Client) map[string][]streamEntry {
 	w.t.Helper()
 	stream := map[string][]streamEntry{}
