@@ -261,7 +261,7 @@ func (w *lossEnv) checkPayers(cases []*lossCase) {
 	}
 }
 
-// report fails the test for every case with a problem, and logs the subscribedTypes.
+// report fails the test for every case with a problem, and logs the counts.
 func (w *lossEnv) report(cases []*lossCase) {
 	w.t.Helper()
 	paid, copies := 0, 0
