@@ -3,22 +3,26 @@ package payment
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
 
+// datedSeen returns the fact with another kasse_rev and amount.
 func datedSeen(s Seen, rev string, amount int64) Seen {
 	s.Intent.Metadata["kasse_rev"] = rev
 	s.Intent.Amount = amount
 	return s
 }
 
+// paidSeen returns a success of an attempt over an amount.
 func paidSeen(id ID, attempt int, amount int64) Seen {
 	s := costing(succeeded("ch_"+string(id)), amount)
 	s.AmountReceived = amount
 	return seenAs(id, attempt, event("evt_"+string(id), 100, s))
 }
 
+// forgottenAttemptsCases are facts of payments that Redis has forgotten, with the events that each announces.
 var forgottenAttemptsCases = []struct {
 	name    string
 	order   Order
@@ -47,7 +51,7 @@ var forgottenAttemptsCases = []struct {
 		1000, "pi_2", 0,
 	},
 	{
-		"terms of the future change nothing", openOrder("pi_1"),
+		"terms with a rev in the future change nothing", openOrder("pi_1"),
 		[]Fact{datedSeen(paidSeen("pi_1", 1, 1), "9999999999999", 1)},
 		[][]string{{"order.held"}},
 		1000, "pi_1", 0,
@@ -68,11 +72,10 @@ var forgottenAttemptsCases = []struct {
 		1000, "pi_3", 1,
 	},
 	{
-		"once it is known the last word becomes true", openOrder("pi_1"),
+		"once it is known, the order's state is announced", openOrder("pi_1"),
 		[]Fact{
-			seenAs("pi_1", 1, opening(10, pending())), seenAs(
-				"pi_3", 3, event("1", 20, processing("ch_3")),
-			), AttemptsListed{},
+			seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))),
+			AttemptsListed{},
 		},
 		[][]string{{}, {}, {"order.processing"}},
 		1000, "pi_3", 0,
@@ -95,15 +98,13 @@ var forgottenAttemptsCases = []struct {
 	},
 }
 
-// TestForgottenAttempts is what an order makes of payments that Redis has forgotten: rules 4 and 5 of the aggregate.
+// TestForgottenAttempts: an order adopts payments that Redis has forgotten, and their terms only if these are newer.
 func TestForgottenAttempts(t *testing.T) {
 	for _, tt := range forgottenAttemptsCases {
 		t.Run(tt.name, func(t *testing.T) {
 			o, events := follow(tt.order, tt.facts...)
 			for i := range tt.want {
-				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(
-					events[i], tt.want[i],
-				)) {
+				if !slices.Equal(events[i], tt.want[i]) {
 					t.Errorf("fact %d: announced %v, want %v", i, events[i], tt.want[i])
 				}
 			}
@@ -118,8 +119,8 @@ func TestForgottenAttempts(t *testing.T) {
 	}
 }
 
-// TestNotLoadedIsNotEmpty: a fact about a payment that the order holds and that was not loaded changes nothing, and
-// names the payment.
+// TestNotLoadedIsNotEmpty: a fact about a payment of the order that was not loaded changes nothing. Changes.Needs names
+// the payment.
 func TestNotLoadedIsNotEmpty(t *testing.T) {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("1", 10, action(""))))
 	o.Loaded = map[ID]*Payment{}
@@ -136,7 +137,7 @@ func TestNotLoadedIsNotEmpty(t *testing.T) {
 	}
 }
 
-// TestApplyLeavesItsOrder: the order that Apply is called on stays as it was.
+// TestApplyLeavesItsOrder: Apply does not change the order that it is called on.
 func TestApplyLeavesItsOrder(t *testing.T) {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, opening(10, pending())))
 	before, _ := json.Marshal(o)
@@ -160,8 +161,8 @@ func TestApplyLeavesItsOrder(t *testing.T) {
 	}
 }
 
-// TestVersionGrows: the greater of the last one + 1 and the clock, in milliseconds; one version for all views of a
-// write.
+// TestVersionGrows: a version is the greater of the last one + 1 and the clock in Unix milliseconds. All views of a
+// write have the same.
 func TestVersionGrows(t *testing.T) {
 	o := openOrder("pi_1")
 	for _, tt := range []struct {
@@ -180,7 +181,7 @@ func TestVersionGrows(t *testing.T) {
 		o = next
 		if tt.want == 0 {
 			if len(changes.Views)+len(changes.Events) > 0 || o.Version != before.Version {
-				t.Errorf("nothing visible changed, and yet: %+v", changes)
+				t.Errorf("nothing visible changed, and the changes are %+v", changes)
 			}
 			continue
 		}
@@ -197,7 +198,7 @@ func TestVersionGrows(t *testing.T) {
 	o, _ = follow(o, seenAs("pi_1", 1, opening(10, pending())))
 	_, changes := o.Apply(seenAs("pi_2", 2, opening(20, pending())), noon)
 	if len(changes.Views) != 2 || changes.Views[0].Version != changes.Views[1].Version {
-		t.Errorf("one write, several versions: %+v", changes.Views)
+		t.Errorf("the views of one write have several versions: %+v", changes.Views)
 	}
 }
 
@@ -216,7 +217,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// readAt returns when the first payment of the changes is to be read; zero: never.
+// readAt returns when the first payment of the changes is to be read; the zero time: never.
 func readAt(c Changes) time.Time {
 	if len(c.Reads) == 0 {
 		return time.Time{}
@@ -224,7 +225,7 @@ func readAt(c Changes) time.Time {
 	return c.Reads[0].At
 }
 
-// TestReadIsAskedFor in the same write that finds the doubt, and no more in the one that ends it.
+// TestReadIsAskedFor: the write that makes a record uncertain queues a read, and the one that ends that removes it.
 func TestReadIsAskedFor(t *testing.T) {
 	at := noon.Unix()
 	o := openOrder("pi_1")
@@ -242,8 +243,8 @@ func TestReadIsAskedFor(t *testing.T) {
 		if got := readAt(changes); !got.Equal(tt.want) {
 			t.Errorf("fact %d: read at %v, want %v", i, got, tt.want)
 		}
-		if first := i == 0; first == (len(changes.Reads) > 0) { // an event may have asked for a read before it
-			t.Errorf("fact %d: reads %v; the first removes none, the last one does", i, changes.Reads)
+		if first := i == 0; first == (len(changes.Reads) > 0) { // an event may have queued a read before the first fact
+			t.Errorf("fact %d: reads %v; the first must remove none, the others set or remove one", i, changes.Reads)
 		}
 		if final := i == 3; changes.Sweeps[0].At.IsZero() != final || (changes.Expires > 0) != final {
 			t.Errorf("fact %d: swept at %v, expires after %v", i, changes.Sweeps[0].At, changes.Expires)
@@ -252,7 +253,7 @@ func TestReadIsAskedFor(t *testing.T) {
 }
 
 // TestLeaseWantsARead: the holder of a lease may die between Stripe's response and its save, and a change of
-// the amount makes no event. So a read is due at the lease's end, and ending the lease removes it.
+// the amount causes no event. So a read is due at the lease's end, and ending the lease removes it.
 func TestLeaseWantsARead(t *testing.T) {
 	until := noon.Add(7 * time.Second)
 	for _, tt := range []struct {
@@ -272,17 +273,16 @@ func TestLeaseWantsARead(t *testing.T) {
 		}
 		o, waiting := o.Apply(TermsSet{Terms: o.Terms, Rev: 2}, until)
 		if got := readAt(waiting); !got.Equal(until) {
-			t.Errorf("%s, its holder is dead: read at %v", tt.shown.Status, got)
+			t.Errorf("%s, after the end of the lease: read at %v", tt.shown.Status, got)
 		}
-		if _, asked := o.Apply(
-			seenAs("pi_1", 1, read(until.Unix(), tt.shown, "1")), until,
-		); !readAt(asked).IsZero() {
-			t.Errorf("%s, read: read again at %v", tt.shown.Status, readAt(asked))
+		_, answered := o.Apply(seenAs("pi_1", 1, read(until.Unix(), tt.shown, "1")), until)
+		if !readAt(answered).IsZero() {
+			t.Errorf("%s, after the read: read again at %v", tt.shown.Status, readAt(answered))
 		}
 	}
 }
 
-// TestFulfillableOnce sets the moment with the first fulfillable view, and keeps it.
+// TestFulfillableOnce: the first fulfillable view sets fulfillable_at, which then stays.
 func TestFulfillableOnce(t *testing.T) {
 	o := openOrder("pi_1")
 	for i, fulfillable := range []bool{true, false} {

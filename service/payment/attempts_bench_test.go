@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// triedOrder is an order of so many attempts as they are stored: each was cancelled but the last.
+// triedOrder returns an order with so many attempts, as it is stored. All but the last were cancelled.
 func triedOrder(attempts int) Order {
 	o := Order{ID: "ORD-2026-000123", Revision: "1", Terms: price, Rules: testRules, Loaded: map[ID]*Payment{}}
 	o.Terms.Customer = "cus_QwErTyUiOpAsDf"
@@ -28,7 +28,7 @@ func triedOrder(attempts int) Order {
 	return o
 }
 
-// BenchmarkManyAttempts is what a webhook costs beside Redis: an order is decoded, changed and encoded.
+// BenchmarkManyAttempts measures the work of a webhook apart from Redis: decoding, changing and encoding an order.
 func BenchmarkManyAttempts(b *testing.B) {
 	for _, attempts := range []int{1, 10, 200} {
 		b.Run(fmt.Sprint(attempts), func(b *testing.B) {

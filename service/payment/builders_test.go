@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Builders of the tables. A snapshot names only what the rule under test uses; the rest is common to all.
+// These functions build the facts of the tables. A snapshot sets only the members that the rule under test uses.
 
 func seen(status Status, charge string) Snapshot {
 	return Snapshot{
@@ -21,7 +21,7 @@ func action(charge string) Snapshot     { return seen(RequiresAction, charge) }
 func processing(charge string) Snapshot { return seen(Processing, charge) }
 func canceled(charge string) Snapshot   { return seen(Canceled, charge) }
 
-// afterUpdate is a payment whose failed attempt an update has cleared.
+// afterUpdate is a payment whose failure was cleared by an update.
 func afterUpdate() Snapshot { return seen(RequiresPaymentMethod, "ch_1") }
 
 func succeeded(charge string) Snapshot {
@@ -36,12 +36,12 @@ func authorized(charge string) Snapshot {
 	return s
 }
 
-// declined is a failed attempt that made its charge.
+// declined is a failed attempt with a charge of its own.
 func declined(charge string) Snapshot {
 	return failure(charge, Failure{Code: "card_declined", DeclineCode: "generic_decline", Charge: charge})
 }
 
-// unauthenticated is an attempt that failed before it made a charge; it shows the charge of the one before.
+// unauthenticated is an attempt that failed before its charge was created. It has the charge of the previous attempt.
 func unauthenticated(charge string) Snapshot {
 	return failure(charge, Failure{Code: authenticationFailure, Charge: charge})
 }
@@ -52,7 +52,7 @@ func failure(charge string, f Failure) Snapshot {
 	return s
 }
 
-// blind is the snapshot as an API version without latest_charge writes it.
+// blind returns the snapshot as an API version without latest_charge has it.
 func blind(s Snapshot) Snapshot {
 	s.Charge = Charge{Unknown: true}
 	return s
@@ -110,8 +110,8 @@ var price = Terms{Amount: 1000, Currency: "eur", CaptureMethod: CaptureAutomatic
 // testRules never close or abandon an order by themselves.
 var testRules = Rules{MaxFailures: 1000, Retention: 720 * time.Hour, LowestRetention: 720 * time.Hour}
 
-// openOrder has one attempt for each payment id. "" is an attempt that waits for Stripe's response, "refused"
-// one without a payment. No payment has been shown yet.
+// openOrder returns an order with one attempt for each payment id. The attempt "" waits for Stripe's response, and
+// "refused" has no payment. Stripe has shown no payment yet.
 func openOrder(payments ...ID) Order {
 	o := Order{ID: "order-1", Revision: "1", Terms: price, Rev: 1, Rules: testRules, Loaded: map[ID]*Payment{}}
 	for _, id := range payments {
@@ -132,7 +132,7 @@ func openOrder(payments ...ID) Order {
 	return o
 }
 
-// seenAs is what Stripe shows of a payment that claims to be an attempt.
+// seenAs returns what Stripe shows of a payment whose metadata name an attempt.
 func seenAs(id ID, attempt int, f RecordFact) Seen {
 	seen := Seen{Intent: Intent{ID: id, Created: 1_700_000_000}, Facts: []RecordFact{f}}
 	switch f := f.(type) {
@@ -149,7 +149,7 @@ func seenAs(id ID, attempt int, f RecordFact) Seen {
 	return seen
 }
 
-// follow applies facts one second after the other, and returns the order with the types of the events of each.
+// follow applies the facts, one each second, and returns the order and the types of the events of each fact.
 func follow(o Order, facts ...Fact) (Order, [][]string) {
 	var events [][]string
 	for i, f := range facts {

@@ -25,15 +25,15 @@ func TestDetailsAreOfTheShownCharge(t *testing.T) {
 			[]RecordFact{event("evt_1", 20, succeeded("ch_1")), ChargeSeen{"ch_1", visa}},
 			"card visa 4242 https://pay.example/1",
 		},
-		"older news": {
+		"an older event": {
 			[]RecordFact{event("evt_1", 20, succeeded("ch_1")), ChargeSeen{"ch_1", visa}, ChargeSeen{"ch_1", older}},
 			"card visa 4242 https://pay.example/1",
 		},
-		"a read of the second": {
+		"a read of the same second": {
 			[]RecordFact{event("evt_1", 20, succeeded("ch_1")), ChargeSeen{"ch_1", answered}, ChargeSeen{"ch_1", visa}},
 			"card visa 4242 <nil>",
 		},
-		"another's": {
+		"of another charge": {
 			[]RecordFact{event("evt_1", 20, succeeded("ch_2")), ChargeSeen{"ch_1", visa}, ChargeSeen{"ch_2", debit}},
 			"sepa_debit <nil> 3000 <nil>",
 		},
@@ -64,8 +64,8 @@ func textOrNil(s *string) string {
 	return *s
 }
 
-// TestDetailsAreNoEvent: a change of payment method or receipt alone raises the version, and backends get no event;
-// also of a superseded payment. With a change of the state they are in its event.
+// TestDetailsAreNoEvent: a change of payment method or receipt alone raises the version and announces no event, also
+// for a superseded payment. With a change of the state they are in its event.
 func TestDetailsAreNoEvent(t *testing.T) {
 	details := Learned{
 		"pi_1", []RecordFact{ChargeSeen{"ch_1", ChargeDetails{At: 20, Type: "card", Brand: "visa", Last4: "4242"}}},

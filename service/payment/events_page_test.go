@@ -30,7 +30,7 @@ func TestEventsPage(t *testing.T) {
 		}
 	}
 	var rows [][]string
-	for _, state := range states { // sorted in the order of a payment's life, other states last
+	for _, state := range states { // in the order of a payment's states, other types last
 		if kind := "order." + string(state); types[kind] {
 			rows = append(rows, []string{"`" + kind + "`"})
 			delete(types, kind)

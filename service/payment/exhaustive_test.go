@@ -15,8 +15,8 @@ import (
 
 var histories = flag.Int(
 	"histories", 0,
-	"longest history that TestExhaustive walks; 0: by KASSE_TEST_ROUNDS. Each step more takes some "+
-		"twenty times as long",
+	"longest history of TestExhaustive, in steps; 0: by KASSE_TEST_ROUNDS. Each further step takes about "+
+		"20 times as long",
 )
 
 // longestHistory is 4 if all rounds are wanted, and shorter with the race detector. The detector makes it
@@ -40,10 +40,10 @@ const maxAsked = 2
 // tally counts what the exhaustive test has done.
 type tally struct{ histories, deliveries, asked, askedTwice atomic.Int64 }
 
-// TestExhaustive delivers every history of the model, in every order and with duplicates, and compares the
-// end with Stripe's state. Instead of every order it visits every set. It checks that adding a fact to a set
-// gives one record for one union, and that adding it again changes nothing. Then every order with any
-// duplicates ends in the same record.
+// TestExhaustive: every history of the model, delivered in every order and with duplicates, ends in Stripe's state.
+// The test visits every set of facts instead of every order. It checks that each way of building a set gives the
+// same record, and that adding a fact again changes nothing. So every order with any duplicates ends in the same
+// record.
 func TestExhaustive(t *testing.T) {
 	var count tally
 	t.Cleanup(func() {
@@ -61,7 +61,7 @@ func TestExhaustive(t *testing.T) {
 	}
 }
 
-// walk checks a history, and all that go on from it.
+// walk checks a history, and all its continuations.
 func walk(t *testing.T, count *tally, now truth, history []happened) {
 	t.Helper()
 	for _, m := range allMoments(history) {
@@ -83,8 +83,8 @@ func walk(t *testing.T, count *tally, now truth, history []happened) {
 	}
 }
 
-// knowledge returns what may have been known of the steps when the next began: of a silent one nothing, all, or all
-// but the newest; nothing matters for an event.
+// knowledge returns the sets of earlier steps that may have been known when the next one began. For a silent step that
+// is none, all, or all but the newest. For an event it does not matter.
 func knowledge(history []happened, next step) [][]int {
 	var all []int
 	for i := range history {
@@ -100,8 +100,9 @@ func knowledge(history []happened, next step) [][]int {
 	return known
 }
 
-// allMoments spreads a history over time: gaps of 5 ms and of 1 s, by clocks that agree and by two that are 400 ms
-// apart. It begins where a clock that is ahead shows the next second already. Equal stamps are counted once.
+// allMoments returns times for the steps of a history: with gaps of 5 ms and of 1 s, and with clocks that agree or are
+// 400 ms apart. The first time is so late in its second that a clock that is ahead shows the next one. Equal stamps are
+// returned once.
 func allMoments(history []happened) []moments {
 	var all []moments
 	known := map[string]bool{}
@@ -129,7 +130,7 @@ func allMoments(history []happened) []moments {
 func checkHistory(t *testing.T, count *tally, history []happened, m moments) {
 	t.Helper()
 	list := facts(history, m)
-	if len(list) < 4 { // beyond, the opening would double the time
+	if len(list) < 4 { // for longer lists the opening would double the time
 		list = append(list, Creation{Observation{At: 10, Snapshot: newTruth().Snapshot}})
 	}
 	r := everySet(t, count, list)
@@ -144,15 +145,16 @@ func checkHistory(t *testing.T, count *tally, history []happened, m moments) {
 		}
 		if shown.NeedsRead || shown.Contradictory || !reflect.DeepEqual(shown.Snapshot, end) {
 			t.Errorf(
-				"%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot,
-				shown.NeedsRead, end,
+				"%s\nafter %d reads the record shows %+v and needs a read: %v\nStripe has %+v",
+				describe(history, m), asked,
+				shown.Snapshot, shown.NeedsRead, end,
 			)
 		}
 		return
 	}
 }
 
-// answer is a read's result, with the covers that service.Read uses.
+// answer returns the result of a read, with the covered ids that service.Read uses.
 func answer(date int64, s Snapshot, asked int, covers []string) Read {
 	return Read{
 		Observation: Observation{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)},
@@ -160,7 +162,7 @@ func answer(date int64, s Snapshot, asked int, covers []string) Read {
 	}
 }
 
-// everySet merges the facts in every order, by way of every set of them, and returns the one record of all.
+// everySet merges the facts by building every set of them, and returns the record of all.
 func everySet(t *testing.T, count *tally, list []RecordFact) Record {
 	t.Helper()
 	records := make([]Record, 1<<len(list))
@@ -182,8 +184,8 @@ func everySet(t *testing.T, count *tally, list []RecordFact) Record {
 	return records[len(records)-1]
 }
 
-// story prints a history, so that a failure can be understood.
-func story(history []happened, m moments) string {
+// describe returns a history as text, for the message of a failed test.
+func describe(history []happened, m moments) string {
 	var b strings.Builder
 	for i, h := range history {
 		b.WriteString("\n" + h.name)

@@ -16,7 +16,8 @@ var (
 	kept     = []string{"customer", "dispute", "review"}
 )
 
-// TestEveryPrivateMemberIsForgottenOrKept: nothing new is left in a forgotten order by oversight.
+// TestEveryPrivateMemberIsForgottenOrKept: each private member of a view is either removed by a forget, or kept on
+// purpose.
 func TestEveryPrivateMemberIsForgottenOrKept(t *testing.T) {
 	known := map[string]bool{}
 	for _, name := range append(append([]string{}, personal...), kept...) {
@@ -41,7 +42,7 @@ func TestEveryPrivateMemberIsForgottenOrKept(t *testing.T) {
 	}
 }
 
-// withShopData is a snapshot with metadata of the shop's.
+// withShopData returns the snapshot with metadata of the shop.
 func withShopData(s Snapshot, value string) Snapshot {
 	s.Metadata = map[string]string{"name": value, "kasse_order_id": "order-1"}
 	return s
@@ -72,7 +73,7 @@ func personFacts(t *rapid.T) []RecordFact {
 	}), 1, 6).Draw(t, "facts")
 }
 
-// TestForgettingCommutes: whenever the person is forgotten, the same set of facts gives the same record.
+// TestForgettingCommutes: the same set of facts gives the same record, at any time at which the person is forgotten.
 func TestForgettingCommutes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		facts := personFacts(t)
@@ -81,7 +82,7 @@ func TestForgettingCommutes(t *testing.T) {
 		for i, f := range facts {
 			last = Merge(last, f)
 			early = Merge(early, f)
-			if i >= at { // and after each fact that comes later
+			if i >= at { // and again after each later fact
 				early = early.withoutPerson()
 			}
 		}
@@ -122,7 +123,8 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	}
 }
 
-// TestUnfinished: what can still be paid, or is not known, needs the person.
+// TestUnfinished: an order that can still be paid, or whose state is unknown, is not finished, for the reason in the
+// table.
 func TestUnfinished(t *testing.T) {
 	now := time.UnixMilli(1_795_435_200_000)
 	for want, o := range map[string]Order{

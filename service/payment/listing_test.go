@@ -22,11 +22,10 @@ func TestListing(t *testing.T) {
 		want  Listing
 	}{
 		"terms only": {Order{Terms: bob}, Listing{now.UnixMilli(), CustomerHash("cus_bob")}},
-		"a guest's":  {Order{Terms: Terms{Amount: 1, Currency: "eur"}}, Listing{now.UnixMilli(), 0}},
-		"known": {
-			Order{
-				Terms: bob, Listed: Listing{1_764_100_000_000, 5},
-			}, Listing{1_764_100_000_000, CustomerHash("cus_bob")},
+		"of a guest": {Order{Terms: Terms{Amount: 1, Currency: "eur"}}, Listing{now.UnixMilli(), 0}},
+		"listed before": {
+			Order{Terms: bob, Listed: Listing{1_764_100_000_000, 5}},
+			Listing{1_764_100_000_000, CustomerHash("cus_bob")},
 		},
 		"reserved while there was no index": {
 			Order{Terms: bob, Attempts: []Attempt{{Number: 1, Reserved: 1_764_200_000_000}}},

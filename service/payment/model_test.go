@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// truth is Stripe's state of one PaymentIntent, by its lifecycle page. It includes what no event contains.
+// truth is Stripe's state of one PaymentIntent, by Stripe's page on its lifecycle. It has data that are in no event.
 type truth struct {
 	Snapshot
 	charges int
-	owed    bool // an attempt is under way whose charge is not made yet
+	owed    bool // an attempt is processing whose charge does not exist yet
 }
 
 // step is one thing that can happen to a PaymentIntent at Stripe.
@@ -17,7 +17,7 @@ type step struct {
 	name   string
 	from   []Status
 	happen func(*truth)
-	silent bool // makes no event; only the call's response shows it
+	silent bool // it has no event: only the response of its call shows it
 }
 
 // GoString keeps a failing draw readable.
@@ -84,8 +84,8 @@ var steps = []step{
 	},
 }
 
-// newTruth is a PaymentIntent as it is opened. With manual capture it would never succeed at once, and otherwise never
-// be authorized; as neither leads to the other, one graph has the histories of both.
+// newTruth returns a new PaymentIntent. One with manual capture never succeeds at once, and any other is never
+// authorized. Since neither of these states leads to the other, one graph has the histories of both kinds.
 func newTruth() truth {
 	return truth{Snapshot: Snapshot{Status: RequiresPaymentMethod, Amount: 1000, Currency: "eur"}}
 }
@@ -128,19 +128,19 @@ func (t *truth) possible() []step {
 	return next
 }
 
-// happened is a step in its place.
+// happened is a step in a history.
 type happened struct {
 	step
-	covers []int // of a silent one: which of the steps before it were known when it began
+	covers []int // of a silent step: the earlier steps that were known when it began
 	after  Snapshot
 }
 
-// moments are when the steps happened, and by how much the clock that stamped each was wrong; in milliseconds.
+// moments are the times of the steps, and the error of the clock that stamped each, in milliseconds.
 type moments struct{ at, skew []int64 }
 
 func (m moments) stamp(i int) int64 { return (m.at[i] + m.skew[i]) / 1000 }
 
-// facts are what Kasse can learn of a history: each step's event or response.
+// facts returns what Kasse can learn of a history: the event or the response of each step.
 func facts(history []happened, m moments) []RecordFact {
 	var list []RecordFact
 	for i, h := range history {
@@ -159,7 +159,8 @@ func facts(history []happened, m moments) []RecordFact {
 	return list
 }
 
-// id is the id of the event or response; it does not reveal the order.
+// id returns the id of the event or response. Ids do not sort in the order of the steps, so that no rule can rely on
+// that.
 func (h happened) id(i int) string {
 	kind := "evt"
 	if h.silent {

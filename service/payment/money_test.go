@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// TestCheckAmount: an amount that a currency does not allow is refused with the nearest amounts that would fit.
 func TestCheckAmount(t *testing.T) {
 	for _, tt := range []struct {
 		amount   int64
@@ -41,7 +42,7 @@ func TestCheckAmount(t *testing.T) {
 	}
 	for currency := range amountSteps {
 		if !KnownCurrency(currency) {
-			t.Errorf("%s is no currency", currency)
+			t.Errorf("%s is not a known currency", currency)
 		}
 	}
 }

@@ -15,6 +15,7 @@ var (
 	mobileConsent = SessionFeatures{Surface: SurfaceMobile, Save: true, SaveAs: "limited"}
 )
 
+// narrowings are requests for session features, and the pointers at which they exceed those allowed.
 var narrowings = []struct {
 	name        string
 	most, asked SessionFeatures
@@ -63,7 +64,8 @@ var narrowings = []struct {
 	{"web, by its name", mostFeatures, SessionFeatures{Surface: SurfaceWeb}, nil},
 }
 
-// TestNarrow: less is allowed, more is named, and what is left out never becomes more.
+// TestNarrow: a request may narrow the allowed features. Each member that widens them is named. A member that is left
+// out never widens them.
 func TestNarrow(t *testing.T) {
 	for _, tt := range narrowings {
 		got, wider := tt.most.Narrow(tt.asked, "")
@@ -80,7 +82,7 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// TestCustomerOf reads the customer out of a rendered view, and nothing that only looks like it.
+// TestCustomerOf: CustomerOf returns the customer in a rendered view, and is not misled by similar text.
 func TestCustomerOf(t *testing.T) {
 	for customer, metadata := range map[CustomerID]map[string]string{
 		"cus_1": {`,"customer":"cus_2"`: `"customer":"cus_3"`}, "": {"customer": "cus_2"},
@@ -96,13 +98,14 @@ func TestCustomerOf(t *testing.T) {
 	}
 }
 
-// TestAnotherCustomersTokenIsAConflict also where the order is paid, and the refusal shows no payment.
+// TestAnotherCustomersTokenIsAConflict: a token of another customer is refused with order_conflict, also if the order
+// is paid. The error shows no payment.
 func TestAnotherCustomersTokenIsAConflict(t *testing.T) {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("evt_1", 10, succeeded("ch_1"))))
 	r := CreateRequest{Order: "order-1", Terms: price, Rev: 9}
 	r.Terms.Customer = "cus_2"
 	step := o.NextStep(r, "me", noon)
-	e, ok := step.Err.(*Error) //nolint:errorlint // it is not wrapped
+	e, ok := step.Err.(*Error) //nolint:errorlint // NextStep does not wrap it
 	if !ok || step.Kind != StepRefuse || e.Code != CodeOrderConflict || e.Payment != nil {
 		t.Errorf("step is %+v", step)
 	}

@@ -7,26 +7,27 @@ import (
 	"time"
 )
 
-// shownAs is an order of these payments, of which Stripe has shown the last.
+// shownAs returns an order with these payments. Stripe has shown the last of them.
 func shownAs(s Snapshot, payments ...ID) Order {
 	last := payments[len(payments)-1]
 	o, _ := follow(openOrder(payments...), seenAs(last, len(payments), event("evt_1", 10, s)))
 	return o
 }
 
+// withFacts returns the order after the facts.
 func withFacts(o Order, facts ...Fact) Order {
 	next, _ := o.Apply(All(facts), noon)
 	return next
 }
 
-// keyCreate is a create by a service key.
+// keyCreate returns a create by a service key.
 func keyCreate(amount int64) CreateRequest {
 	r := CreateRequest{Order: "order-1", Terms: price}
 	r.Terms.Amount = amount
 	return r
 }
 
-// tokenOf is a create by an order token.
+// tokenOf returns a create by an order token.
 func tokenOf(amount, rev int64) CreateRequest {
 	r := keyCreate(amount)
 	r.Rev = rev
@@ -44,14 +45,14 @@ func reopening(r CreateRequest) CreateRequest {
 	return r
 }
 
-// unclearOrder has an attempt for which Stripe replays a failure.
+// unclearOrder returns an order with an attempt for which Stripe replays a failure.
 func unclearOrder() Order {
 	o := openOrder("")
 	o.Attempts[0].Unclear = true
 	return o
 }
 
-// unknownAttempt is an order with a known third attempt and an unknown second one.
+// unknownAttempt returns an order with a known third attempt and an unknown second one.
 func unknownAttempt() Order {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_3", 3, opening(10, pending())))
 	return o
@@ -135,7 +136,7 @@ var nextStepsOfClosed = []nextStep{
 	{"an attempt is unknown", unknownAttempt(), tokenOf(1000, 1), StepList, "", false},
 }
 
-// TestNextStep is the table of what a create does next.
+// TestNextStep: NextStep returns what a create does next with an order.
 func TestNextStep(t *testing.T) {
 	for _, tt := range slices.Concat(nextStepsOfOpen, nextStepsOfPaid, nextStepsOfClosed) {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// listedAs is a payment as a list shows it, that claims to be an attempt.
+// listedAs returns a payment as Stripe's list shows it. Its metadata name an attempt.
 func listedAs(id ID, attempt int, status Status, succeeded int64, closed string) Listed {
 	p := Listed{Intent: Intent{ID: id, Snapshot: pending()}, Succeeded: succeeded}
 	p.Status, p.Metadata = status, map[string]string{
@@ -18,7 +18,7 @@ func listedAs(id ID, attempt int, status Status, succeeded int64, closed string)
 var rebuiltCases = []struct {
 	name     string
 	payments []Listed
-	attempts []ID // "" was refused, as far as Stripe's list can show
+	attempts []ID // "": refused, as far as Stripe's list shows
 	winner   ID
 	closed   Closure
 	ended    bool
@@ -43,7 +43,7 @@ var rebuiltCases = []struct {
 		"", "", false,
 	},
 	{
-		"closed with its last",
+		"closed with its last attempt",
 		[]Listed{listedAs("pi_1", 1, Canceled, 0, "canceled")},
 		[]ID{"pi_1"},
 		"",
@@ -56,23 +56,22 @@ var rebuiltCases = []struct {
 		"", ClosedByFailures, true,
 	},
 	{
-		"closed once, and opened again",
+		"closed, and opened again",
 		[]Listed{listedAs("pi_1", 1, Canceled, 0, "canceled"), listedAs("pi_2", 2, Canceled, 0, "")},
 		[]ID{"pi_1", "pi_2"},
 		"", "", true,
 	},
 }
 
-// TestRebuilt fills an order that is known only from its payments.
+// TestRebuilt: an order is restored from its payments in Stripe's list.
 func TestRebuilt(t *testing.T) {
 	for _, tt := range rebuiltCases {
 		t.Run(tt.name, func(t *testing.T) {
 			facts := All{Rebuilt{Payments: tt.payments, Complete: true}}
 			for _, p := range tt.payments {
 				facts = append(facts, Adopted{Known: true, Seen: Seen{
-					Intent: p.Intent, Facts: []RecordFact{
-						Read{Observation: Observation{At: 30, Snapshot: p.Snapshot}},
-					}, Charged: p.Succeeded,
+					Intent: p.Intent, Charged: p.Succeeded,
+					Facts: []RecordFact{Read{Observation: Observation{At: 30, Snapshot: p.Snapshot}}},
 				}})
 			}
 			empty := Order{ID: "order-1", Rules: testRules}
@@ -92,7 +91,7 @@ func TestRebuilt(t *testing.T) {
 			if o.Terms != price || o.Rev != int64(len(o.Attempts))+2 {
 				t.Errorf("%+v of %d", o.Terms, o.Rev)
 			}
-			wordIsTrue(t, o)
+			checkLastWord(t, o)
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 )
 
+// TestOrderStandsFor: the current payment of an order is the winner, or that of its last attempt with a payment.
 func TestOrderStandsFor(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -16,8 +17,8 @@ func TestOrderStandsFor(t *testing.T) {
 		current ID
 		unbound bool
 	}{
-		{name: "nothing asked yet", order: openOrder(), unbound: true},
-		{name: "waiting for Stripe", order: openOrder(""), last: 1},
+		{name: "no attempt yet", order: openOrder(), unbound: true},
+		{name: "waiting for Stripe's response", order: openOrder(""), last: 1},
 		{name: "open", order: openOrder("pi_1"), last: 1, current: "pi_1"},
 		{name: "refused", order: openOrder("refused"), unbound: true},
 		{name: "refused, then open", order: openOrder("refused", "pi_2"), last: 2, current: "pi_2"},
@@ -36,27 +37,29 @@ func TestOrderStandsFor(t *testing.T) {
 	}
 }
 
+// TestReserveAndAnswer: a create reserves the next attempt under a lease. Stripe's response gives it a payment.
 func TestReserveAndAnswer(t *testing.T) {
 	o := openOrder("refused", "pi_2")
 	o.Terms = price
-	o, _ = o.Apply(All{Leased{"somebody", noon.Add(time.Millisecond)}, Reserved{Form: "form"}}, noon)
+	o, _ = o.Apply(All{Leased{"me", noon.Add(time.Millisecond)}, Reserved{Form: "form"}}, noon)
 	a := o.last()
 	if a.Number != 3 || a.Reserved != noon.UnixMilli() || a.Terms != price || a.Form != "form" || !a.Ours {
 		t.Errorf("reserved %+v in %+v", a, o)
 	}
-	if !o.Lease.Held(noon) || o.Lease.Held(noon.Add(time.Millisecond)) || o.Lease.HeldByOther("somebody", noon) {
+	if !o.Lease.Held(noon) || o.Lease.Held(noon.Add(time.Millisecond)) || o.Lease.HeldByOther("me", noon) {
 		t.Errorf("lease %+v", o.Lease)
 	}
 	o, _ = o.Apply(seenAs("pi_3", 3, opening(10, pending())), noon)
 	if a := o.last(); a.Payment != "pi_3" || a.Form != "" {
-		t.Errorf("answered %+v", a)
+		t.Errorf("after the response: %+v", a)
 	}
 	if got := o.Payments(); !slices.Equal(got, []ID{"pi_2", "pi_3"}) {
 		t.Errorf("payments %v", got)
 	}
 }
 
-// TestRefusedTermsBindNothing: the number of a refused attempt stays used, since Stripe may remember the key.
+// TestRefusedTermsBindNothing: a refused attempt leaves the order without terms. Its number stays used, since Stripe
+// may still have its idempotency key.
 func TestRefusedTermsBindNothing(t *testing.T) {
 	o := openOrder("refused")
 	if o.Terms != (Terms{}) || o.Attempts[0].Form != "" {
@@ -68,6 +71,7 @@ func TestRefusedTermsBindNothing(t *testing.T) {
 	}
 }
 
+// TestPlace: a payment whose metadata name the order is a known one, can become an attempt, or is foreign.
 func TestPlace(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -77,11 +81,11 @@ func TestPlace(t *testing.T) {
 		want    Placement
 	}{
 		{"known", openOrder("pi_1"), "pi_1", 1, Known},
-		{"known, whatever it says of itself", openOrder("pi_1"), "pi_1", 9, Known},
-		{"on its way", openOrder(""), "pi_1", 1, Attachable},
-		{"in place of a known one", openOrder("pi_1"), "pi_2", 1, Foreign},
-		{"of one that was given up", openOrder("refused"), "pi_2", 1, Attachable},
-		{"forgotten", openOrder("pi_1"), "pi_2", 2, Attachable},
+		{"known, with another attempt in its metadata", openOrder("pi_1"), "pi_1", 9, Known},
+		{"of an attempt that waits for its response", openOrder(""), "pi_1", 1, Attachable},
+		{"of an attempt with another payment", openOrder("pi_1"), "pi_2", 1, Foreign},
+		{"of a refused attempt", openOrder("refused"), "pi_2", 1, Attachable},
+		{"of a forgotten attempt", openOrder("pi_1"), "pi_2", 2, Attachable},
 		{"of an order that is not stored", Order{ID: "order-1"}, "pi_2", 2, Attachable},
 	} {
 		if got := tt.order.Place(tt.id, Origin{Order: "order-1", Attempt: tt.attempt}); got != tt.want {
@@ -90,9 +94,9 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// TestWantsProof: only a claim that would move the order's terms needs to be proven.
+// TestWantsProof: only a payment that would change the order's terms needs a proof that Kasse has created it.
 func TestWantsProof(t *testing.T) {
-	dear, cheap := Snapshot{Amount: price.Amount + 500}, Snapshot{Amount: 1}
+	high, low := Snapshot{Amount: price.Amount + 500}, Snapshot{Amount: 1}
 	foreign := openOrder("pi_1")
 	foreign.ForeignIDs = []ID{"pi_2"}
 	for _, tt := range []struct {
@@ -104,15 +108,15 @@ func TestWantsProof(t *testing.T) {
 		key     string
 		want    bool
 	}{
-		{"a forgotten attempt of another price", openOrder("pi_1"), "pi_2", 2, dear, "", true},
-		{"a cheap copy", openOrder("pi_1"), "pi_2", 2, cheap, "", true},
-		{"made under another key", openOrder("pi_1"), "pi_2", 2, cheap, "another", true},
-		{"made under our key", openOrder("pi_1"), "pi_2", 2, dear, "kasse:kasse:order-1:2", false},
-		{"made under the key of another attempt", openOrder("pi_1"), "pi_2", 2, dear, "kasse:kasse:order-1:1", true},
-		{"an attempt that is known", openOrder("pi_1"), "pi_1", 1, cheap, "", false},
-		{"an attempt that has another payment", openOrder("pi_1"), "pi_2", 1, cheap, "", false},
-		{"known as foreign", foreign, "pi_2", 2, cheap, "", false},
-		{"an order that is not stored", Order{ID: "order-1"}, "pi_1", 1, cheap, "", false},
+		{"a forgotten attempt of another price", openOrder("pi_1"), "pi_2", 2, high, "", true},
+		{"a cheap copy", openOrder("pi_1"), "pi_2", 2, low, "", true},
+		{"created with another key", openOrder("pi_1"), "pi_2", 2, low, "another", true},
+		{"created with our key", openOrder("pi_1"), "pi_2", 2, high, "kasse:kasse:order-1:2", false},
+		{"created with the key of another attempt", openOrder("pi_1"), "pi_2", 2, high, "kasse:kasse:order-1:1", true},
+		{"the payment of a known attempt", openOrder("pi_1"), "pi_1", 1, low, "", false},
+		{"of an attempt that has another payment", openOrder("pi_1"), "pi_2", 1, low, "", false},
+		{"known as foreign", foreign, "pi_2", 2, low, "", false},
+		{"an order that is not stored", Order{ID: "order-1"}, "pi_1", 1, low, "", false},
 	} {
 		intent := Intent{ID: tt.id, Snapshot: tt.shown}
 		intent.Metadata = map[string]string{
@@ -123,12 +127,13 @@ func TestWantsProof(t *testing.T) {
 		}
 	}
 	equal := openOrder("pi_1")
-	equal.Terms = dear.Terms()
-	if equal.WantsProof(Intent{ID: "pi_2", Snapshot: dear}, "") {
-		t.Error("a claim at the order's own terms needs a proof")
+	equal.Terms = high.Terms()
+	if equal.WantsProof(Intent{ID: "pi_2", Snapshot: high}, "") {
+		t.Error("a payment with the order's own terms needs a proof")
 	}
 }
 
+// TestOrigin: OriginOf reads the attempt and the rev from metadata, and ignores invalid values.
 func TestOrigin(t *testing.T) {
 	for _, tt := range []struct {
 		attempt, rev string
@@ -165,13 +170,13 @@ func TestWinner(t *testing.T) {
 	}{
 		{"the first", openOrder("pi_1", "pi_2"), []Fact{paid("pi_1", 1), paid("pi_2", 2)}, "pi_1"},
 		{
-			"the first, whichever attempt it is", openOrder("pi_1", "pi_2"),
+			"the first, with a later attempt number", openOrder("pi_1", "pi_2"),
 			[]Fact{paid("pi_2", 2), paid("pi_1", 1)},
 			"pi_2",
 		},
-		{"again changes nothing", openOrder("pi_1"), []Fact{paid("pi_1", 1), paid("pi_1", 1)}, "pi_1"},
-		{"an attempt that waits for Stripe's answer", openOrder(""), []Fact{paid("pi_1", 1)}, "pi_1"},
-		{"not one that has another payment's attempt", openOrder("pi_1"), []Fact{paid("pi_9", 1)}, ""},
+		{"the same success again", openOrder("pi_1"), []Fact{paid("pi_1", 1), paid("pi_1", 1)}, "pi_1"},
+		{"of an attempt that waits for Stripe's response", openOrder(""), []Fact{paid("pi_1", 1)}, "pi_1"},
+		{"of an attempt that has another payment: none", openOrder("pi_1"), []Fact{paid("pi_9", 1)}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o, _ := follow(tt.order, tt.facts...)
@@ -182,7 +187,7 @@ func TestWinner(t *testing.T) {
 	}
 }
 
-// TestProposedAmount: while Stripe is being asked to set an amount, the amount that is paid is the order's.
+// TestProposedAmount: if a payment succeeds while its amount is being changed, the paid amount becomes the order's.
 func TestProposedAmount(t *testing.T) {
 	for _, tt := range []struct {
 		paid, want int64
@@ -203,8 +208,8 @@ func TestProposedAmount(t *testing.T) {
 	}
 }
 
-// TestLostAnswerChangesTheAmountOnly: a backend gives the order another customer, then the amount is set at Stripe and
-// the answer is lost. The PaymentIntent shows the new amount with its age, beside the old customer.
+// TestLostAnswerChangesTheAmountOnly: a backend sets another customer of the order. Then an amount is set at Stripe,
+// and the response is lost. The PaymentIntent shows the new amount with its rev, and the old customer.
 func TestLostAnswerChangesTheAmountOnly(t *testing.T) {
 	want := price
 	want.Customer = "cus_2"
@@ -212,65 +217,7 @@ func TestLostAnswerChangesTheAmountOnly(t *testing.T) {
 	want.Amount = 1500
 	o, _ = follow(o, datedSeen(seenAs("pi_1", 1, event("1", 10, costing(pending(), 1500))), "9", 1500))
 	if o.Terms != want || o.Rev != 9 {
-		t.Errorf("terms %+v of age %d, want %+v of age 9", o.Terms, o.Rev, want)
-	}
-}
-
-// TestFailuresClose: past MaxFailures failed attempts of all payments the order is closed; reopening forgives them.
-func TestFailuresClose(t *testing.T) {
-	o := openOrder("pi_1")
-	o.Rules.MaxFailures = 2
-	for i := range 3 {
-		charge := "ch_" + strconv.Itoa(i)
-		if o, _ = o.Apply(
-			seenAs("pi_1", 1, event("evt_"+charge, int64(10+10*i), declined(charge))), noon,
-		); (o.Closed == ClosedByFailures) != (i == 2) {
-			t.Errorf("after %d failures: closed %q", i+1, o.Closed)
-		}
-	}
-	if !o.Unwanted("pi_1") {
-		t.Error("the open payment of a closed order is not cancelled")
-	}
-	if o, _ = o.Apply(Reserved{}, noon); o.Closed != "" || o.failures() != 0 {
-		t.Errorf("reopened: closed %q, %d failures", o.Closed, o.failures())
-	}
-}
-
-// TestLateFailuresDoNotCloseAReopenedOrder: the event of a failed attempt on an earlier payment can come after the
-// order was reopened.
-func TestLateFailuresDoNotCloseAReopenedOrder(t *testing.T) {
-	o := openOrder("pi_1")
-	o.Rules.MaxFailures = 1
-	fail := func(id ID, attempt int, charge string, at int64) {
-		o, _ = o.Apply(seenAs(id, attempt, event("evt_"+charge, at, declined(charge))), noon)
-	}
-	fail("pi_1", 1, "ch_1", 10)
-	fail("pi_1", 1, "ch_2", 20)
-	o, _ = follow(o, Reserved{}, seenAs("pi_2", 2, opening(50, pending())))
-	fail("pi_1", 1, "ch_3", 30)
-	fail("pi_1", 1, "ch_4", 40)
-	fail("pi_2", 2, "ch_5", 60)
-	if o.Closed != "" || o.failures() != 1 {
-		t.Errorf("closed %q, %d failures, want an open order with one", o.Closed, o.failures())
-	}
-	if fail("pi_2", 2, "ch_6", 70); o.Closed != ClosedByFailures {
-		t.Error("two failures of the second payment do not close the order")
-	}
-}
-
-// TestLateFailuresAfterALoss: Redis has lost that the order was closed, so a create that may reopen the order finds it
-// open. The failures that the catch-up finds afterwards do not close it, unless the create was not allowed to reopen.
-func TestLateFailuresAfterALoss(t *testing.T) {
-	for _, reopens := range []bool{true, false} {
-		o := openOrder("pi_1")
-		o.Rules.MaxFailures = 1
-		o, _ = follow(o, seenAs("pi_1", 1, read(30, canceled("ch_2"))), Reserved{Reopens: reopens},
-			seenAs("pi_2", 2, opening(50, pending())))
-		o, _ = follow(o, seenAs("pi_1", 1, event("evt_1", 10, declined("ch_1"))),
-			seenAs("pi_1", 1, event("evt_2", 20, declined("ch_2"))))
-		if closed := o.Closed == ClosedByFailures; closed == reopens {
-			t.Errorf("a create that may reopen: %t; the order is closed: %t", reopens, closed)
-		}
+		t.Errorf("terms %+v with rev %d, want %+v with rev 9", o.Terms, o.Rev, want)
 	}
 }
 
@@ -279,9 +226,8 @@ func TestPointerOutlivesItsOrder(t *testing.T) {
 	o := openOrder("pi_1")
 	at := noon
 	for i, f := range []RecordFact{
-		opening(10, pending()), event("1", 20, processing("ch_1")), event("2", 30, succeeded("ch_1")), RefundedTotal{
-			At: 40, Event: "3", Amount: 10,
-		},
+		opening(10, pending()), event("1", 20, processing("ch_1")), event("2", 30, succeeded("ch_1")),
+		RefundedTotal{At: 40, Event: "3", Amount: 10},
 	} {
 		var changes Changes
 		o, changes = o.Apply(seenAs("pi_1", 1, f), at)
@@ -295,11 +241,11 @@ func TestPointerOutlivesItsOrder(t *testing.T) {
 	}
 	o.WithoutPointer()
 	if _, changes := o.Apply(seenAs("pi_1", 1, event("4", 50, succeeded("ch_1"))), at); len(changes.Pointers) != 1 {
-		t.Error("a pointer that is missing is not written")
+		t.Error("a missing pointer is not written")
 	}
 }
 
-// TestRetention: an order that retention has taken differs from one that was lost.
+// TestRetention: an order that has expired is restored without order.paid, and a lost one with it.
 func TestRetention(t *testing.T) {
 	for _, tt := range []struct {
 		age  time.Duration
@@ -317,14 +263,13 @@ func TestRetention(t *testing.T) {
 		}
 		for _, e := range changes.Events {
 			if !e.Restored {
-				t.Errorf("%s is not called restored", e.Type)
+				t.Errorf("%s is not marked restored", e.Type)
 			}
 		}
-		if _, changes = o.Apply(
-			Learned{"pi_1", []RecordFact{DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}}},
-			noon,
-		); !slices.Equal(eventTypes(changes), []string{"order.disputed"}) {
-			t.Errorf("a dispute: %v", eventTypes(changes))
+		dispute := DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}
+		_, changes = o.Apply(Learned{"pi_1", []RecordFact{dispute}}, noon)
+		if got := eventTypes(changes); !slices.Equal(got, []string{"order.disputed"}) {
+			t.Errorf("a dispute: %v", got)
 		}
 	}
 }

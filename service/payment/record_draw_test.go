@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawHistory draws a long history of the model. Answers may be older than their date by up to 200 ms, and
-// include any part of what happened before they began.
+// drawHistory draws a long history of the model. Responses may be older than their date by up to 200 ms, and cover any
+// part of the earlier steps.
 func drawHistory(t *rapid.T) ([]happened, moments) {
 	now, at := newTruth(), int64(10_000)
 	var history []happened
@@ -33,8 +33,7 @@ func drawHistory(t *rapid.T) ([]happened, moments) {
 	return history, m
 }
 
-// drawMore adds what else may be learned of a history: the opening, doubts, an event under a second id or in a second
-// API version.
+// drawMore adds other facts of a history: the opening, and events with a second id or in a second API version.
 func drawMore(t *rapid.T, list []RecordFact) []RecordFact {
 	for _, f := range slices.Clone(list) {
 		e, isEvent := f.(Event)
@@ -56,7 +55,7 @@ func drawMore(t *rapid.T, list []RecordFact) []RecordFact {
 	return list
 }
 
-// blindEvents gives the events as an API version without latest_charge does.
+// blindEvents changes the events to those of an API version without latest_charge.
 func blindEvents(list []RecordFact) {
 	for i, f := range list {
 		if e, isEvent := f.(Event); isEvent {
@@ -107,7 +106,7 @@ func drawFact(t *rapid.T) RecordFact {
 	return e
 }
 
-// drawReturned makes a fact about money given back, a charge or a review.
+// drawReturned draws a fact about money given back, a charge or a review.
 func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	amount := rapid.Int64Range(1, 2).Draw(t, "returned")
 	switch rapid.IntRange(0, 5).Draw(t, "return") {
@@ -127,12 +126,11 @@ func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 			Refund{Status: status, Amount: amount, Created: at},
 		}
 	case 3:
-		return ChargeSeen{rapid.SampledFrom(
-			[]string{"ch_1", "ch_2", "ch_3", "ch_4", "ch_5", "ch_6", "ch_7"},
-		).Draw(t, "charge"), ChargeDetails{
-			At: at, Answered: event == "", Type: "card", Last4: rapid.SampledFrom(
-				[]string{"", "4242"},
-			).Draw(t, "last4"), ReceiptURL: rapid.SampledFrom([]string{"", "https://pay.example/r"}).Draw(t, "receipt"),
+		ids := []string{"ch_1", "ch_2", "ch_3", "ch_4", "ch_5", "ch_6", "ch_7"}
+		return ChargeSeen{rapid.SampledFrom(ids).Draw(t, "charge"), ChargeDetails{
+			At: at, Answered: event == "", Type: "card",
+			Last4:      rapid.SampledFrom([]string{"", "4242"}).Draw(t, "last4"),
+			ReceiptURL: rapid.SampledFrom([]string{"", "https://pay.example/r"}).Draw(t, "receipt"),
 		}}
 	case 4:
 		reason := rapid.SampledFrom([]string{"", reviewApproved, "refunded", "brand_new"}).Draw(t, "closed reason")
@@ -147,7 +145,8 @@ func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	}
 }
 
-// drawFacts keeps Stripe's single promise: the content of an event in one API version never changes.
+// drawFacts draws facts of which Stripe guarantees one thing: the content of an event in one API version never
+// changes.
 func drawFacts(t *rapid.T) []RecordFact {
 	return rapid.SliceOfNDistinct(rapid.Custom(drawFact), 1, 12, func(f RecordFact) string {
 		if e, isEvent := f.(Event); isEvent {

@@ -6,17 +6,16 @@ import (
 	"testing"
 )
 
-// TestCounted checks what only ever grows.
+// TestCounted: the failed attempts and the received amount only grow.
 func TestCounted(t *testing.T) {
 	facts := []RecordFact{
 		event("evt_1", 10, declined("ch_1")), event("evt_2", 20, declined("ch_1")), // one attempt, reported twice
-		event("evt_3", 30, failure("ch_1", Failure{Code: "card_declined"})), // none made a charge: each event is one
+		event("evt_3", 30, failure("ch_1", Failure{Code: "card_declined"})), // without a charge each event counts
 		event("evt_4", 40, failure("ch_1", Failure{Code: "card_declined"})),
-		read(50, failure("ch_1", Failure{Code: "card_declined"})), // names nothing that could be counted once
+		read(50, failure("ch_1", Failure{Code: "card_declined"})), // has no id to count it by
 		read(60, declined("ch_2")),
-		event(
-			"evt_7", 65, unauthenticated("ch_2"),
-		), read(66, unauthenticated("ch_2")), // carries the charge of the one before
+		event("evt_7", 65, unauthenticated("ch_2")), // with the charge of the previous attempt
+		read(66, unauthenticated("ch_2")),
 		event("evt_5", 70, succeeded("ch_3")), event("evt_6", 80, canceled("ch_3")),
 	}
 	r := merged(facts...)
@@ -33,10 +32,8 @@ func TestFailuresBounded(t *testing.T) {
 	var up, down Record
 	for i := range 2 * maxFailures {
 		up = Merge(up, event(fmt.Sprintf("evt_%03d", i), 10, failure("", Failure{Code: "card_declined"})))
-		down = Merge(
-			down,
-			event(fmt.Sprintf("evt_%03d", 2*maxFailures-1-i), 10, failure("", Failure{Code: "card_declined"})),
-		)
+		id := fmt.Sprintf("evt_%03d", 2*maxFailures-1-i)
+		down = Merge(down, event(id, 10, failure("", Failure{Code: "card_declined"})))
 	}
 	if len(up.Failures) != maxFailures || !reflect.DeepEqual(up, down) {
 		t.Errorf(

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTruth ends longer histories in any order, and judges the end like TestExhaustive does.
+// TestTruth: longer histories, delivered in any order, end in Stripe's state, as in TestExhaustive.
 func TestTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history, m := drawHistory(t)
@@ -25,7 +25,8 @@ func TestTruth(t *testing.T) {
 		for asked := 0; ; asked++ {
 			shown := r.Resolve()
 			if shown.NeedsRead && asked <= maxAsked {
-				// Skewed or slow, an answer may be dated before one that is known; the third is not.
+				// The first two responses may be dated before one that is known: a clock may be wrong, and a response
+				// slow.
 				skew := rapid.Int64Range(-200, 200).Draw(t, "skew")
 				date := max((last+skew+int64(asked)*2000)/1000, shown.NotBefore)
 				r = Merge(r, answer(date, history[len(history)-1].after, asked, r.KnownIDs()))
@@ -37,7 +38,8 @@ func TestTruth(t *testing.T) {
 			}
 			if shown.NeedsRead || shown.Contradictory || !reflect.DeepEqual(shown.Snapshot, end) {
 				t.Fatalf(
-					"%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked,
+					"%s\nafter %d reads the record shows %+v and needs a read: %v\nStripe has %+v",
+					describe(history, m), asked,
 					shown.Snapshot, shown.NeedsRead, end,
 				)
 			}
@@ -46,7 +48,7 @@ func TestTruth(t *testing.T) {
 	})
 }
 
-// TestViewIsOfTheSet writes a history in two orders: the last views differ at most in version and updated_at.
+// TestViewIsOfTheSet: a history is applied in two orders. The last views differ at most in version and updated_at.
 func TestViewIsOfTheSet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history, m := drawHistory(t)
@@ -68,13 +70,13 @@ func TestViewIsOfTheSet(t *testing.T) {
 			views[i].Version, views[i].UpdatedAt = 0, time.Time{}
 		}
 		if !reflect.DeepEqual(views[0], views[1]) {
-			t.Fatalf("%s\none   %s\nother %s", story(history, m), views[0].encode(), views[1].encode())
+			t.Fatalf("%s\none   %s\nother %s", describe(history, m), views[0].encode(), views[1].encode())
 		}
 	})
 }
 
-// TestDoubtOfTruth lets every answer of the history be a replay, older than its date by any number of steps.
-// A doubted answer may not be merged, and the end is right or wants a read.
+// TestDoubtOfTruth: any response of a history may be a replay, which is older than its date by any number of
+// steps. The record then shows Stripe's state, or needs a read.
 func TestDoubtOfTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history, m := drawHistory(t)
@@ -88,18 +90,20 @@ func TestDoubtOfTruth(t *testing.T) {
 		r := merged(rapid.Permutation(list).Draw(t, "order")...)
 		end := history[len(history)-1].after
 		if shown := r.Resolve(); !shown.NeedsRead && !reflect.DeepEqual(shown.Snapshot, end) {
-			t.Fatalf("%s\n%+v\nshown without a doubt %+v\nin truth %+v", story(history, m), list, shown.Snapshot, end)
+			t.Fatalf("%s\n%+v\nshown without a read %+v\nStripe has %+v",
+				describe(history, m), list, shown.Snapshot, end)
 		}
 	})
 }
 
-// mergeIsOfTheSet holds that splitting, ordering, repeating, storing and loading change nothing.
+// mergeIsOfTheSet: a record does not depend on the order of the facts, on repeated facts, or on storing and loading it
+// in between.
 func mergeIsOfTheSet(t *rapid.T) {
 	list := drawFacts(t)
 	want := merged(list...)
 	order := rapid.Permutation(list).Draw(t, "order")
 	order = append(order, rapid.SliceOf(rapid.SampledFrom(list)).Draw(t, "duplicates")...)
-	if got := text(t, merged(order...)); got != text(t, want) { // empty metadata are as good as none
+	if got := text(t, merged(order...)); got != text(t, want) { // empty metadata equal none
 		t.Fatalf("another order:\n got %s\nwant %s", got, text(t, want))
 	}
 	var got Record
@@ -120,7 +124,7 @@ func mergeIsOfTheSet(t *rapid.T) {
 	}
 }
 
-// stored is the record as it comes back from Redis.
+// stored returns the record after it was stored and loaded.
 func stored(t *rapid.T, r Record) Record {
 	o := Order{ID: "o"}
 	back, err := o.DecodePayment(o.AppendPayment(nil, &Payment{ID: "pi_1", Record: r}), "pi_1")
@@ -133,8 +137,8 @@ func stored(t *rapid.T, r Record) Record {
 	return back.Record
 }
 
-// TestDropCommutes merges facts in two orders. In one, ended data is dropped at each step; in the other, once
-// at the end. The records are the same, and show the same as one without dropping.
+// TestDropCommutes: facts are merged in two orders. In one, ended data are dropped at each step, and in the other once
+// at the end. The records are the same, and show the same as a record from which nothing is dropped.
 func TestDropCommutes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := drawFacts(t)
@@ -152,13 +156,15 @@ func TestDropCommutes(t *testing.T) {
 			return
 		}
 		if a, b := dropping.Resolve(), whole.Resolve(); !reflect.DeepEqual(a, b) {
-			t.Fatalf("shown\n%+v\nand with everything kept\n%+v", a, b)
+			t.Fatalf("the record shows\n%+v\nand without dropping\n%+v", a, b)
 		}
 	})
 }
 
+// TestMergeIsOfTheSet: the record is a function of the set of facts.
 func TestMergeIsOfTheSet(t *testing.T) { rapid.Check(t, mergeIsOfTheSet) }
 
+// FuzzMerge is TestMergeIsOfTheSet on fuzzed data.
 func FuzzMerge(f *testing.F) {
 	for seed := range uint64(8) {
 		data := make([]byte, 4096)
@@ -168,8 +174,8 @@ func FuzzMerge(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(mergeIsOfTheSet))
 }
 
-// TestMergeLeavesItsInputs merges different facts into one record, with room to spare in its slices: neither the record
-// nor what was made of it before may change.
+// TestMergeLeavesItsInputs: two facts are merged into one record whose slices have spare capacity. The record, the
+// facts and the first result stay as they are.
 func TestMergeLeavesItsInputs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := merged(drawFacts(t)...)
@@ -178,15 +184,15 @@ func TestMergeLeavesItsInputs(t *testing.T) {
 		f, g := rapid.Custom(drawFact).Draw(t, "one"), rapid.Custom(drawFact).Draw(t, "other")
 		before, after := text(t, r), text(t, f)
 		first := Merge(r, f)
-		was := text(t, first)
+		want := text(t, first)
 		if second := Merge(r, g); !second.Empty() {
 			second.Resolve()
 		}
 		if got := text(t, r); got != before {
 			t.Fatalf("the record was\n%s\nand is\n%s", before, got)
 		}
-		if text(t, first) != was || text(t, f) != after {
-			t.Fatalf("one merge changed what the other was given or gave:\n%s\n%s", was, text(t, first))
+		if text(t, first) != want || text(t, f) != after {
+			t.Fatalf("the second merge changed the fact or the result of the first:\n%s\n%s", want, text(t, first))
 		}
 	})
 }

@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// shownTest is one rule about the shown state. It holds in every order of the facts.
+// shownTest is a rule about the state that a record shows. It holds in every order of the facts.
 type shownTest struct {
-	name       string
-	facts      []RecordFact
-	want       Snapshot
-	wanted     bool  // a read is asked for
-	notBefore  int64 // Unix seconds
-	impossible bool
+	name          string
+	facts         []RecordFact
+	want          Snapshot
+	needsRead     bool  // a read is needed
+	notBefore     int64 // Unix seconds
+	contradictory bool
 }
 
 func (tt shownTest) run(t *testing.T) {
@@ -28,15 +28,16 @@ func (tt shownTest) run(t *testing.T) {
 		if !reflect.DeepEqual(shown.Snapshot, tt.want) {
 			t.Fatalf("order %v:\nshown %+v\n want %+v", order, shown.Snapshot, tt.want)
 		}
-		if shown.NeedsRead != tt.wanted || shown.Contradictory != tt.impossible ||
+		if shown.NeedsRead != tt.needsRead || shown.Contradictory != tt.contradictory ||
 			(shown.NeedsRead && shown.NotBefore != tt.notBefore) {
-			t.Fatalf("order %v: wanted %v not before %d, impossible %v; want %v, %d, %v", order,
-				shown.NeedsRead, shown.NotBefore, shown.Contradictory, tt.wanted, tt.notBefore, tt.impossible)
+			t.Fatalf("order %v: needs a read %v not before %d, contradictory %v; want %v, %d, %v", order,
+				shown.NeedsRead, shown.NotBefore, shown.Contradictory, tt.needsRead, tt.notBefore, tt.contradictory)
 		}
 	}
 }
 
-func TestShownWithoutDoubt(t *testing.T) {
+// TestShownWithoutARead: facts that show a state without another read.
+func TestShownWithoutARead(t *testing.T) {
 	for _, tt := range []shownTest{
 		{name: "the opening alone", facts: []RecordFact{opening(10, pending())}, want: pending()},
 		{
@@ -48,7 +49,7 @@ func TestShownWithoutDoubt(t *testing.T) {
 			facts: []RecordFact{opening(10, costing(pending(), 1)), opening(11, costing(pending(), 2))},
 		},
 		{
-			name: "all alike", want: action(""),
+			name: "the same state twice", want: action(""),
 			facts: []RecordFact{event("evt_1", 10, action("")), event("evt_2", 11, action(""))},
 		},
 		{
@@ -65,7 +66,7 @@ func TestShownWithoutDoubt(t *testing.T) {
 			},
 		},
 		{
-			name: "one event under two ids is alike", want: declined("ch_1"),
+			name: "one event with two ids is one event", want: declined("ch_1"),
 			facts: []RecordFact{event("evt_1", 10, declined("ch_1")), event("evt_2", 10, declined("ch_1"))},
 		},
 	} {
@@ -73,6 +74,7 @@ func TestShownWithoutDoubt(t *testing.T) {
 	}
 }
 
+// TestShownTerminal: a terminal state is final. Two different ones contradict each other.
 func TestShownTerminal(t *testing.T) {
 	manual := authorized("ch_1")
 	for _, tt := range []shownTest{
@@ -81,7 +83,7 @@ func TestShownTerminal(t *testing.T) {
 			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 99, processing("ch_1"))},
 		},
 		{
-			name: "a terminal ends every doubt", want: canceled(""),
+			name: "a terminal event needs no read", want: canceled(""),
 			facts: []RecordFact{
 				event("evt_1", 10, canceled("")), event("evt_2", 10, action("")), event("evt_3", 10, pending()),
 				StaleResponse(50),
@@ -95,28 +97,30 @@ func TestShownTerminal(t *testing.T) {
 			},
 		},
 		{
-			name: "both ends cannot be", want: canceled("ch_1"), wanted: true, notBefore: 11, impossible: true,
+			name: "two terminal states contradict each other", want: canceled("ch_1"),
+			needsRead: true, notBefore: 11, contradictory: true,
 			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1"))},
 		},
 		{
-			name: "both ends of one second", want: canceled("ch_1"), wanted: true, notBefore: 10, impossible: true,
+			name: "two terminal states of one second", want: canceled("ch_1"),
+			needsRead: true, notBefore: 10, contradictory: true,
 			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 10, canceled("ch_1"))},
 		},
 		{
-			name: "a read of the same second decides between both ends", want: succeeded("ch_1"), impossible: true,
+			name: "a read of the same second decides between two terminal states", want: succeeded("ch_1"),
+			contradictory: true,
 			facts: []RecordFact{
 				event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")),
 				read(11, succeeded("ch_1")),
 			},
 		},
 		{
-			name: "an older read does too, and is asked for again", want: succeeded(
-				"ch_1",
-			), wanted: true, notBefore: 11, impossible: true,
+			name: "an older read does too, and another one is needed", want: succeeded("ch_1"),
+			needsRead: true, notBefore: 11, contradictory: true,
 			facts: []RecordFact{event("evt_2", 11, canceled("ch_1")), read(10, succeeded("ch_1"))},
 		},
 		{
-			name: "a terminal read is the end", want: canceled(""),
+			name: "a terminal read is final", want: canceled(""),
 			facts: []RecordFact{read(10, canceled("")), event("evt_2", 12, action(""))},
 		},
 		{
@@ -131,8 +135,8 @@ func TestShownTerminal(t *testing.T) {
 	}
 }
 
-// TestCertain names the only steps that cannot be walked backwards. Both snapshots are of one second, and the event ids
-// are given both ways.
+// TestCertain: these are the only steps whose direction is certain. The snapshots are at most a second apart, and each
+// may have either event id.
 func TestCertain(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
@@ -147,7 +151,7 @@ func TestCertain(t *testing.T) {
 		{"unknown charges change nothing there", blind(action("")), blind(authorized(""))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, at := range []int64{9, 10, 11} { // the time stamps cannot be right in the last
+			for _, at := range []int64{9, 10, 11} { // with 11 the time stamps are wrong
 				shownTest{
 					facts: []RecordFact{event("evt_a", at, tt.before), event("evt_b", 10, tt.after)},
 					want:  tt.after,
@@ -161,7 +165,7 @@ func TestCertain(t *testing.T) {
 	}
 }
 
-// TestUncertain names pairs that look like a certain step but are not, in both directions.
+// TestUncertain: these pairs look like a certain step and are none, in either direction.
 func TestUncertain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -187,7 +191,7 @@ func TestUncertain(t *testing.T) {
 			for _, at := range []int64{9, 10, 11} {
 				for order := range permutations([]RecordFact{event("evt_a", at, tt.a), event("evt_b", 10, tt.b)}) {
 					if r := merged(order...); !r.Resolve().NeedsRead {
-						t.Errorf("%v: shown without a doubt: %+v", order, r.Resolve().Snapshot)
+						t.Errorf("%v: shown without a read: %+v", order, r.Resolve().Snapshot)
 					}
 				}
 			}
@@ -195,7 +199,8 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// TestCertainAfterAllOthers lets one event be certainly after the others only together.
+// TestCertainAfterAllOthers: an event is the last one if each other event is certainly before it, also if the others
+// cannot be ordered among themselves.
 func TestCertainAfterAllOthers(t *testing.T) {
 	three := []RecordFact{
 		event("evt_3", 10, action("")), event("evt_2", 10, declined("ch_1")), event("evt_1", 10, action("ch_1")),
@@ -203,7 +208,7 @@ func TestCertainAfterAllOthers(t *testing.T) {
 	for _, tt := range []shownTest{
 		{name: "each before the last, if not before each other", facts: three, want: action("ch_1")},
 		{
-			name: "one of them is not", want: declined("ch_1"), wanted: true,
+			name: "one of them is not certainly before it", want: declined("ch_1"), needsRead: true,
 			facts: append([]RecordFact{event("evt_0", 10, processing("ch_1"))}, three...),
 		},
 		{
@@ -215,7 +220,7 @@ func TestCertainAfterAllOthers(t *testing.T) {
 	}
 }
 
-// TestBestGuess: of a pair without a certain order the later one is shown, and a read is wanted.
+// TestBestGuess: of a pair without a certain order the likely later one is shown, and a read is needed.
 func TestBestGuess(t *testing.T) {
 	confirm := seen(RequiresConfirmation, "ch_1")
 	blindly := []Snapshot{
@@ -224,24 +229,24 @@ func TestBestGuess(t *testing.T) {
 	for i, worse := range blindly[:len(blindly)-1] {
 		better := blindly[i+1]
 		t.Run(fmt.Sprintf("%s under %s", worse.Status, better.Status), shownTest{
-			facts: []RecordFact{event("evt_b", 10, worse), event("evt_a", 10, better)}, want: better, wanted: true,
+			facts: []RecordFact{event("evt_b", 10, worse), event("evt_a", 10, better)}, want: better, needsRead: true,
 		}.run)
 	}
 	for _, tt := range []shownTest{
 		{
-			name: "the capture over a processing", want: authorized("ch_1"), wanted: true,
+			name: "the capture over a processing", want: authorized("ch_1"), needsRead: true,
 			facts: []RecordFact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, authorized("ch_1"))},
 		},
 		{
-			name: "the newer second over everything", want: action("ch_1"), wanted: true,
+			name: "the newer second over everything", want: action("ch_1"), needsRead: true,
 			facts: []RecordFact{event("evt_b", 10, processing("ch_1")), event("evt_a", 11, action("ch_1"))},
 		},
 		{
-			name: "a charge over a rank", want: afterUpdate(), wanted: true,
+			name: "a charge over a rank", want: afterUpdate(), needsRead: true,
 			facts: []RecordFact{event("evt_b", 10, blind(processing(""))), event("evt_a", 10, afterUpdate())},
 		},
 		{
-			name: "the event id over nothing", want: processing("ch_1"), wanted: true,
+			name: "the event id over nothing", want: processing("ch_1"), needsRead: true,
 			facts: []RecordFact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, processing("ch_2"))},
 		},
 	} {
@@ -249,7 +254,7 @@ func TestBestGuess(t *testing.T) {
 	}
 }
 
-// TestWindow tests the limits of what time stamps can decide.
+// TestWindow: time stamps decide the order of events that are two seconds apart or more.
 func TestWindow(t *testing.T) {
 	for _, tt := range []struct {
 		apart int64
@@ -257,7 +262,7 @@ func TestWindow(t *testing.T) {
 	}{{0, 2}, {1, 2}, {2, 1}, {100, 1}} {
 		r := merged(event("evt_1", 10, processing("ch_1")), event("evt_2", 10+tt.apart, declined("ch_1")))
 		if len(r.Recent) != tt.want || r.Resolve().NeedsRead != (tt.want == 2) {
-			t.Errorf("%d s apart: kept %d, wanted %v", tt.apart, len(r.Recent), r.Resolve().NeedsRead)
+			t.Errorf("%d s apart: %d events are kept, needs a read %v", tt.apart, len(r.Recent), r.Resolve().NeedsRead)
 		}
 	}
 }

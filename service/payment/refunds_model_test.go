@@ -8,21 +8,21 @@ import (
 	"testing"
 )
 
-// books is Stripe's state of a received payment's money: refunds and disputes.
-type books struct {
-	received int64 // of 1,000
+// balance is Stripe's state of a payment's received money, with its refunds and disputes.
+type balance struct {
+	received int64 // of an amount of 1,000
 	refunds  map[RefundID]Refund
 	disputes map[DisputeID]Dispute
-	old      bool // before 2024-10-28 no event names a new refund
+	old      bool // the API version is from before 2024-10-28: no event names a new refund
 }
 
-func (b books) clone() books {
+func (b balance) clone() balance {
 	b.refunds, b.disputes = maps.Clone(b.refunds), maps.Clone(b.disputes)
 	return b
 }
 
-// returned is the charge's amount_refunded.
-func (b books) returned() (sum int64) {
+// returned returns the charge's amount_refunded.
+func (b balance) returned() (sum int64) {
 	for _, r := range b.refunds {
 		if r.Status.counts() {
 			sum += r.Amount
@@ -31,29 +31,29 @@ func (b books) returned() (sum int64) {
 	return sum
 }
 
-// entry is one thing that can happen to the money, and what Stripe reports of it.
+// entry is one change of the money that Stripe reports.
 type entry struct {
 	name string
-	can  func(books) bool
-	does func(*books) // names what it has touched
-	id   string       // of the refund or dispute
-	made bool         // the refund is new
-	list bool         // nothing happens: all is listed
+	can  func(balance) bool
+	does func(*balance)
+	id   string // of the refund or dispute
+	made bool   // the refund is new
+	list bool   // no change: a read lists all refunds and disputes
 }
 
 func refunding(id RefundID, amount int64, status RefundStatus) entry {
 	return entry{
 		name: fmt.Sprintf("%s of %d %s", id, amount, status), id: string(id), made: true,
-		can:  func(b books) bool { return b.refunds[id].Status == "" && b.returned()+amount <= 1000 },
-		does: func(b *books) { b.refunds[id] = Refund{Status: status, Amount: amount, Created: 1} },
+		can:  func(b balance) bool { return b.refunds[id].Status == "" && b.returned()+amount <= 1000 },
+		does: func(b *balance) { b.refunds[id] = Refund{Status: status, Amount: amount, Created: 1} },
 	}
 }
 
 func refundMoves(id RefundID, from, to RefundStatus) entry {
 	return entry{
 		name: fmt.Sprintf("%s %s", id, to), id: string(id),
-		can: func(b books) bool { return b.refunds[id].Status == from },
-		does: func(b *books) {
+		can: func(b balance) bool { return b.refunds[id].Status == from },
+		does: func(b *balance) {
 			r := b.refunds[id]
 			r.Status = to
 			b.refunds[id] = r
@@ -64,8 +64,8 @@ func refundMoves(id RefundID, from, to RefundStatus) entry {
 func disputeMoves(id DisputeID, to string, from ...string) entry {
 	return entry{
 		name: fmt.Sprintf("%s %s", id, to), id: string(id),
-		can:  func(b books) bool { return slices.Contains(from, b.disputes[id].Status) },
-		does: func(b *books) { b.disputes[id] = Dispute{Status: to, Amount: 1000, Created: 1} },
+		can:  func(b balance) bool { return slices.Contains(from, b.disputes[id].Status) },
+		does: func(b *balance) { b.disputes[id] = Dispute{Status: to, Amount: 1000, Created: 1} },
 	}
 }
 
@@ -82,20 +82,21 @@ var entries = []entry{
 	disputeMoves("dp_a", "won", "under_review", "needs_response"),
 	disputeMoves("dp_a", "lost", "under_review", "needs_response"),
 	disputeMoves("dp_b", "needs_response", ""),
-	{name: "all listed", list: true, can: func(books) bool { return true }, does: func(*books) {}},
+	{name: "all listed", list: true, can: func(balance) bool { return true }, does: func(*balance) {}},
 }
 
-// entered is an entry in its place, with the books after it.
+// entered is an entry in a history, with the balance after it.
 type entered struct {
 	entry
-	after  books
-	covers int // of a list: how many of the entries before it were known when it began
+	after  balance
+	covers int // of a list: how many of the earlier entries were known when it began
 }
 
-// TestReturnsExhaustive has every history of refunds and disputes in every order, like TestExhaustive: with the
-// events of new and of old API versions, after a full and after a partial capture, whose release is a Refund too.
+// TestReturnsExhaustive: every history of refunds and disputes, in every order, ends in Stripe's state, as in
+// TestExhaustive. The events are those of new and of old API versions, after a full and after a partial capture. The
+// release of a partial capture is a Refund too.
 func TestReturnsExhaustive(t *testing.T) {
-	for _, start := range []books{
+	for _, start := range []balance{
 		{received: 1000}, {received: 1000, old: true}, {received: 600}, {received: 600, old: true},
 	} {
 		start.refunds, start.disputes = map[RefundID]Refund{}, map[DisputeID]Dispute{}
@@ -105,19 +106,19 @@ func TestReturnsExhaustive(t *testing.T) {
 		t.Run(fmt.Sprintf("%d old %v", start.received, start.old), func(t *testing.T) {
 			t.Parallel()
 			var count tally
-			walkBooks(t, &count, start, nil)
+			walkBalance(t, &count, start, nil)
 			t.Logf("%d histories, %d deliveries; a read asked for in %d, a second in %d",
 				count.histories.Load(), count.deliveries.Load(), count.asked.Load(), count.askedTwice.Load())
 		})
 	}
 }
 
-func walkBooks(t *testing.T, count *tally, now books, history []entered) {
+func walkBalance(t *testing.T, count *tally, now balance, history []entered) {
 	t.Helper()
 	if len(history) > 0 {
 		for _, m := range allMoments(make([]happened, len(history))) {
 			count.histories.Add(1)
-			checkBooks(t, count, now, history, m)
+			checkBalance(t, count, now, history, m)
 		}
 	}
 	if len(history) == longestHistory()-1 || t.Failed() {
@@ -134,18 +135,18 @@ func walkBooks(t *testing.T, count *tally, now books, history []entered) {
 			known = []int{0, len(history) - 1, len(history)}
 		}
 		for _, covers := range slices.Compact(known) {
-			walkBooks(t, count, after, append(slices.Clip(history), entered{next, after, covers}))
+			walkBalance(t, count, after, append(slices.Clip(history), entered{next, after, covers}))
 		}
 	}
 }
 
-// money is the resulting state of a payment.
+// money is the refunded amount and the state of a payment.
 type money struct {
 	refunded int64
 	state    State
 }
 
-func (b books) truth() money {
+func (b balance) truth() money {
 	var disputes []DisputeSeen
 	var r Record
 	for id, d := range b.disputes {
@@ -156,12 +157,12 @@ func (b books) truth() money {
 	return money{refunded, stateSince(Paid, b.received, refunded, disputes)}
 }
 
-func checkBooks(t *testing.T, count *tally, now books, history []entered, m moments) {
+func checkBalance(t *testing.T, count *tally, now balance, history []entered, m moments) {
 	t.Helper()
 	paid := succeeded("ch_1")
 	paid.AmountReceived = now.received
-	r := everySet(t, count, append(bookFacts(history, m), event("evt_paid", 1, paid)))
-	if now.received < 1000 { // the release may be known from its hint alone
+	r := everySet(t, count, append(balanceFacts(history, m), event("evt_paid", 1, paid)))
+	if now.received < 1000 { // only an event has shown the release
 		r = Merge(r, RefundedTotal{At: 1, Event: "evt_release", Amount: 1000 - now.received})
 	}
 	for asked := 0; ; asked++ {
@@ -180,7 +181,7 @@ func checkBooks(t *testing.T, count *tally, now books, history []entered, m mome
 				fmt.Fprintf(&b, "%s at %d s, covers %d\n", h.name, m.stamp(i), h.covers)
 			}
 			t.Errorf(
-				"%safter %d reads shown %+v, wanted %v; in truth %+v\n%+v", b.String(), asked, got,
+				"%safter %d reads the view has %+v, needs a read: %v; Stripe has %+v\n%+v", b.String(), asked, got,
 				shown.NeedsRead, now.truth(), r,
 			)
 		}
@@ -188,7 +189,7 @@ func checkBooks(t *testing.T, count *tally, now books, history []entered, m mome
 	}
 }
 
-// won is an order that the payment has won.
+// won returns an order that the payment has won.
 func won(p *Payment) *Order {
 	return &Order{
 		ID: "order-1", Winner: p.ID, Terms: Terms{Amount: 1000, Currency: "eur"}, Loaded: map[ID]*Payment{p.ID: p},
@@ -202,8 +203,8 @@ func mergeAll(r Record, facts []RecordFact) Record {
 	return r
 }
 
-// list is Stripe's answer to a listing.
-func (b books) list() *Reversals {
+// list returns Stripe's lists of refunds and disputes.
+func (b balance) list() *Reversals {
 	var l Reversals
 	for id, r := range b.refunds {
 		l.Refunds = append(l.Refunds, RefundSeen{id, r})
@@ -214,8 +215,8 @@ func (b books) list() *Reversals {
 	return &l
 }
 
-// bookFacts are what Kasse may learn of a history, in one fact each.
-func bookFacts(history []entered, m moments) (list []RecordFact) {
+// balanceFacts returns what Kasse may learn of a history: one fact for each entry.
+func balanceFacts(history []entered, m moments) (list []RecordFact) {
 	for i, h := range history {
 		at, eventID := m.stamp(i), fmt.Sprintf("evt_%d", (i+1)*37%101)
 		refund, isRefund := h.after.refunds[RefundID(h.id)]
@@ -242,7 +243,7 @@ func coveredBy(history []entered) (ids []string) {
 	return ids
 }
 
-// answeredList is the answer to a read, as one fact: its parts are merged in one write.
+// answeredList is the response to a read as one fact, since its parts are merged in one write.
 type answeredList struct {
 	entered
 	at     int64

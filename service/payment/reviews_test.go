@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// opened and closed are what Stripe shows of a review.
+// opened and closed return what Stripe shows of a review.
 func opened(id ReviewID) ReviewSeen { return ReviewSeen{id, Review{Reason: "rule", OpenedAt: 20}} }
 
 func closed(id ReviewID, reason string) ReviewSeen {
@@ -21,7 +21,7 @@ func given(amount int64, status RefundStatus) RefundSeen {
 }
 
 // TestReviewHolds: an open review holds a received payment, and only an approval releases it. An unknown
-// reason releases nothing. A refund or dispute is the reason with precedence.
+// reason releases nothing. The hold reasons of a refund or a dispute take precedence.
 func TestReviewHolds(t *testing.T) {
 	paid := event("evt_1", 20, succeeded("ch_1"))
 	for name, tt := range map[string]struct {
@@ -71,7 +71,7 @@ func TestReviewHolds(t *testing.T) {
 	}
 }
 
-// reviewSteps are the possible steps of a payment with reviews, each with its precondition.
+// reviewSteps are the possible steps of a payment with reviews, each with the steps that it needs before.
 var reviewSteps = []struct {
 	name  string
 	needs []string
@@ -96,8 +96,8 @@ func reviewed(s Snapshot) Snapshot {
 	return s
 }
 
-// TestReviewsInAnyOrder delivers every history of reviews and charges in every order. Record and last view
-// depend only on the set. order.paid is sent at most once, and exactly once if the end is fulfillable. The
+// TestReviewsInAnyOrder: every history of reviews and charges is delivered in every order. The record and the last
+// view depend only on the set. order.paid is sent at most once, and exactly once if the end is fulfillable. The
 // last event agrees with the last view.
 func TestReviewsInAnyOrder(t *testing.T) {
 	var count tally
@@ -118,7 +118,7 @@ func TestReviewsInAnyOrder(t *testing.T) {
 		}
 		walked[key] = true
 		everySet(t, &count, list)
-		if len(list) > 4 { // the record is the same in every order; the views of more would take long
+		if len(list) > 4 { // the views of more facts would take too long
 			continue
 		}
 		var end string
@@ -154,7 +154,7 @@ func deliverReviewed(t *testing.T, names []string, facts []RecordFact) View {
 			}
 		}
 		if _, again := o.Apply(fact, noon.Add(time.Minute)); len(again.Views) > 0 {
-			t.Fatalf("%v: the same again changes %+v", names, again.Views)
+			t.Fatalf("%v: a repeated fact changes %+v", names, again.Views)
 		}
 	}
 	v, _ := o.View("pi_1")
@@ -181,18 +181,16 @@ func TestReviewEvents(t *testing.T) {
 		want  [][]string
 	}{
 		"held, then approved": {
-			[]Fact{
-				learn(opened("prv_1")), paid, learn(closed("prv_1", "approved")),
-			}, [][]string{{"order.updated"}, {"order.held"}, {"order.paid"}},
+			[]Fact{learn(opened("prv_1")), paid, learn(closed("prv_1", "approved"))},
+			[][]string{{"order.updated"}, {"order.held"}, {"order.paid"}},
 		},
 		"held, then refunded": {
 			[]Fact{learn(opened("prv_1")), paid, learn(closed("prv_1", "refunded")), learn(given(1000, "succeeded"))},
 			[][]string{{"order.updated"}, {"order.held"}, {"order.updated"}, {"order.refunded"}},
 		},
 		"reviewed after it was paid": {
-			[]Fact{
-				paid, learn(opened("prv_1")), learn(closed("prv_1", "approved")),
-			}, [][]string{{"order.paid"}, {"order.updated"}, {"order.updated"}},
+			[]Fact{paid, learn(opened("prv_1")), learn(closed("prv_1", "approved"))},
+			[][]string{{"order.paid"}, {"order.updated"}, {"order.updated"}},
 		},
 		"approved before": {[]Fact{learn(closed("prv_1", "approved")), paid}, [][]string{{}, {"order.paid"}}},
 	} {
@@ -224,7 +222,7 @@ func TestNamedReviewIsRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := merged(tt.facts...)
 			if got := r.Resolve().NeedsRead; got != tt.want {
-				t.Errorf("a read is asked for: %v", got)
+				t.Errorf("needs a read %v, want %v", got, tt.want)
 			}
 		})
 	}

@@ -6,20 +6,19 @@ import (
 	"testing"
 )
 
-// busyOrder is an order with this many attempts; the last one is current.
+// busyOrder returns an order with this many attempts. The last one is current.
 func busyOrder(attempts int) Order {
 	o := Order{ID: "order-1", Terms: price, Loaded: map[ID]*Payment{}}
 	for n := 1; n <= attempts; n++ {
 		o.Attempts = append(o.Attempts, Attempt{
 			Number: n, Payment: ID("pi_" + strconv.Itoa(n)), Terms: price, State: CanceledState,
-			Superseded: n < attempts,
-			Version:    int64(n),
+			Superseded: n < attempts, Version: int64(n),
 		})
 	}
 	return o
 }
 
-// readAgain is the order as it is read again from its stored form and its blocks.
+// readAgain returns the order as it is decoded from its stored form and its blocks.
 func readAgain(t *testing.T, o Order) Order {
 	t.Helper()
 	blocks, _ := o.NextBlocks()
@@ -33,6 +32,7 @@ func readAgain(t *testing.T, o Order) Order {
 	return read
 }
 
+// TestBlocks: an order keeps its attempts in blocks. Blocks without a change are not written again.
 func TestBlocks(t *testing.T) {
 	for _, attempts := range []int{0, 1, blockRows - 1, blockRows, blockRows + 1, 2 * blockRows, 2*blockRows + 1, 200} {
 		o := busyOrder(attempts)
@@ -41,7 +41,7 @@ func TestBlocks(t *testing.T) {
 			t.Errorf("%d attempts: %+v, want %+v", attempts, read.Attempts, o.Attempts)
 		}
 		if _, changed := read.NextBlocks(); changed != nil {
-			t.Errorf("%d attempts: blocks %v are written again, and nothing has changed", attempts, changed)
+			t.Errorf("%d attempts: blocks %v are written again without a change", attempts, changed)
 		}
 	}
 }
@@ -60,8 +60,8 @@ func TestChangedBlock(t *testing.T) {
 	}
 }
 
-// TestBlocksMissing: an order is never read without its earlier attempts, since its payments would be taken for
-// unknown.
+// TestBlocksMissing: an order is not decoded without its blocks, since the payments of its earlier attempts would count
+// as unknown.
 func TestBlocksMissing(t *testing.T) {
 	o := busyOrder(3*blockRows + 1)
 	blocks, _ := o.NextBlocks()

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// sameStored fails the test if an order differs from the one that was written, and names the members.
 func sameStored(t *testing.T, want, got Order) {
 	t.Helper()
 	if reflect.DeepEqual(want, got) {
@@ -18,11 +19,10 @@ func sameStored(t *testing.T, want, got Order) {
 	lost := &lostMembers{}
 	cmp.Equal(want, got, cmp.Exporter(func(reflect.Type) bool { return true }), cmp.Reporter(lost))
 	t.Errorf("the stored form does not keep these: give each the next free tag of its struct in "+
-		"service/payment/stored*.go\n%s",
-		strings.Join(lost.texts, "\n"))
+		"service/payment/stored*.go\n%s", strings.Join(lost.texts, "\n"))
 }
 
-// lostMembers lists each member of a struct that differs between writing and reading, once.
+// lostMembers lists the members of structs that differ after writing and reading, each once.
 type lostMembers struct {
 	path  cmp.Path
 	names []string

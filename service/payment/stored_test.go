@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// filler sets every member of a value to one of its own, lists to two items.
+// filler sets every member of a value to a value of its own. Lists get two items.
 type filler struct{ n int64 }
 
 func (f *filler) fill(v reflect.Value) {
@@ -54,7 +54,8 @@ func (f *filler) fill(v reflect.Value) {
 	}
 }
 
-// isStored reports whether the stored form has a member: all but the names in the key, and what the store adds.
+// isStored reports whether the stored form has a member. It has all but the ids that are in the key, and those that the
+// store sets.
 func isStored(t reflect.Type, member string) bool {
 	switch {
 	case t == reflect.TypeFor[Order]():
@@ -65,7 +66,7 @@ func isStored(t reflect.Type, member string) bool {
 	return true
 }
 
-// filled is an order with every member set, and with two payments, of which the first is the winner.
+// filled returns an order with every member set, and with two payments. The first is the winner.
 func filled() Order {
 	o := Order{ID: "order-1"}
 	f := &filler{}
@@ -84,7 +85,7 @@ func filled() Order {
 	return o
 }
 
-// again writes an order in its stored form, and reads it.
+// again returns the order after it was encoded and decoded.
 func again(t interface{ Fatal(...any) }, o Order) Order {
 	got := Order{ID: o.ID, Foreign: o.Foreign}
 	if err := got.DecodeOrder(o.AppendOrder(nil)); err != nil {
@@ -106,11 +107,11 @@ func again(t interface{ Fatal(...any) }, o Order) Order {
 	return got
 }
 
-// TestStoredFormKeepsEveryMember fails where a member was added to a type and not to its stored form.
+// TestStoredFormKeepsEveryMember fails if a member was added to a type and not to its stored form.
 func TestStoredFormKeepsEveryMember(t *testing.T) {
 	want := filled()
 	if sameStored(t, want, again(t, want)); t.Failed() {
-		return // the same members again
+		return // the tests below would report the same members
 	}
 	for _, member := range storedMembers(reflect.ValueOf(want)) {
 		o := filled()
@@ -119,7 +120,7 @@ func TestStoredFormKeepsEveryMember(t *testing.T) {
 	}
 }
 
-// storedMembers names the members of a struct that are stored.
+// storedMembers returns the names of the stored members of a struct, except Winner and Attempts.
 func storedMembers(v reflect.Value) (names []string) {
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; isStored(v.Type(), name) && name != "Winner" && name != "Attempts" {
@@ -129,6 +130,7 @@ func storedMembers(v reflect.Value) (names []string) {
 	return names
 }
 
+// TestStoredFormOfNothing: empty values are decoded as they were.
 func TestStoredFormOfNothing(t *testing.T) {
 	sameStored(t, Order{ID: "o"}, again(t, Order{ID: "o"}))
 	o := Order{ID: "o", Attempts: []Attempt{{Number: 1, Payment: "pi_1", Session: &SessionFeatures{}}}}
@@ -137,16 +139,13 @@ func TestStoredFormOfNothing(t *testing.T) {
 	sameStored(t, o, again(t, o))
 }
 
-// TestStoredTexts has texts that have several forms, each of which must come back as it was.
+// TestStoredTexts: each text is decoded as it was, in each of the forms that the encoding uses.
 func TestStoredTexts(t *testing.T) {
 	special := rapid.SampledFrom([]string{
 		"", "0", "01", "1", "123", "999999999999999999", "1000000000000000000", "18446744073709551616", "-1", "ab",
-		"abcdef01",
-		"ABCDEF01", "abcdef0", "pi_3OxYzabcdefghijklmnopqr", "--------", "________x", "kasse", "kasse_order_id",
-		"Grüße", "\x00",
-		"\xff\xfe", strings.Repeat("a", 300), strings.Repeat("Z_", 300), strings.Repeat(
-			"€", 500,
-		), "payment_intent.created",
+		"abcdef01", "ABCDEF01", "abcdef0", "pi_3OxYzabcdefghijklmnopqr", "--------", "________x", "kasse",
+		"kasse_order_id", "Grüße", "\x00", "\xff\xfe", strings.Repeat("a", 300), strings.Repeat("Z_", 300),
+		strings.Repeat("€", 500), "payment_intent.created",
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		some := rapid.SliceOf(rapid.OneOf(special, rapid.String(), rapid.StringMatching(`[A-Za-z0-9_-]{0,40}`),
@@ -158,7 +157,7 @@ func TestStoredTexts(t *testing.T) {
 		r := coder{reading: true, buf: w.buf}
 		for _, want := range some {
 			if got := r.readText(); got != want {
-				t.Fatalf("%q came back as %q", want, got)
+				t.Fatalf("%q was decoded as %q", want, got)
 			}
 		}
 		if err := r.finish(); err != nil {
@@ -167,7 +166,7 @@ func TestStoredTexts(t *testing.T) {
 	})
 }
 
-// TestStoredFormKeepsWhatIsNewer writes what a newer program has added, in every group, again as it was.
+// TestStoredFormKeepsWhatIsNewer: members that a newer program has added to any group are written again as they were.
 func TestStoredFormKeepsWhatIsNewer(t *testing.T) {
 	const newest = 1000
 	var c coder
@@ -197,7 +196,7 @@ func TestStoredFormKeepsWhatIsNewer(t *testing.T) {
 	sameStored(t, newer, again(t, got))
 }
 
-// put sets every member of the type Added.
+// put sets every member of the type Added in a value.
 func put(v reflect.Value, added Added) {
 	switch v.Kind() {
 	case reflect.String:
@@ -212,7 +211,7 @@ func put(v reflect.Value, added Added) {
 		}
 	case reflect.Map:
 		if v.Type().Key() == reflect.TypeFor[ID]() {
-			return // the payments that are loaded
+			return // Loaded: its payments are set one by one
 		}
 		for _, key := range v.MapKeys() {
 			own := reflect.New(v.Type().Elem()).Elem()
@@ -230,21 +229,21 @@ func put(v reflect.Value, added Added) {
 	}
 }
 
-// TestStoredFormCutOff reads each beginning of a stored form, and what has something behind its end: neither is an
-// order.
+// TestStoredFormCutOff: a stored form that is cut off anywhere, or has bytes after its end, is an error.
 func TestStoredFormCutOff(t *testing.T) {
 	whole := filled()
 	stored := whole.AppendOrder(nil)
 	for end := range stored {
 		if err := (&Order{ID: "order-1"}).DecodeOrder(stored[:end]); err == nil {
-			t.Fatalf("the first %d of %d bytes are an order", end, len(stored))
+			t.Fatalf("the first %d of %d bytes are decoded", end, len(stored))
 		}
 	}
 	if err := (&Order{ID: "order-1"}).DecodeOrder(append(stored, 0)); err == nil {
-		t.Error("an order with something behind it is one")
+		t.Error("an order with a byte after its end is decoded")
 	}
 }
 
+// FuzzStoredForm: a stored form that can be decoded is encoded in one way, which can be decoded again.
 func FuzzStoredForm(f *testing.F) {
 	whole := filled()
 	f.Add(whole.AppendOrder(nil))
@@ -258,7 +257,7 @@ func FuzzStoredForm(f *testing.F) {
 		blocks, _ := o.NextBlocks()
 		o = Order{ID: "order-1", Blocks: blocks}
 		if err := o.DecodeOrder(once); err != nil {
-			t.Fatalf("what was written cannot be read: %v", err)
+			t.Fatalf("the written form cannot be decoded: %v", err)
 		}
 		if twice := o.AppendOrder(nil); string(once) != string(twice) {
 			t.Errorf("written as %q, and then as %q", once, twice)

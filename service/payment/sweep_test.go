@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// readsUntil counts how often Stripe is asked about a payment that never changes, until it is as old as that.
+// readsUntil returns how often a payment that never changes is read until it has the age, and the pauses between the
+// reads.
 func readsUntil(abandonAfter time.Duration, state State, age time.Duration) (reads int, pauses []time.Duration) {
 	opened := time.Unix(1_760_000_000, 0)
 	o := Order{Rules: Rules{AbandonAfter: abandonAfter}}
@@ -20,7 +21,7 @@ func readsUntil(abandonAfter time.Duration, state State, age time.Duration) (rea
 	}
 }
 
-// TestSweepDoubles: the pauses begin with those of the contract, double, and end at a day.
+// TestSweepDoubles: the pauses begin as in the contract, then double, and are at most a day.
 func TestSweepDoubles(t *testing.T) {
 	for state, first := range map[State]time.Duration{
 		ActionRequired: 2 * time.Minute, Pending: 15 * time.Minute, Failed: 15 * time.Minute, InProgress: time.Hour,
@@ -46,23 +47,23 @@ func TestSweepDoubles(t *testing.T) {
 	}
 }
 
-// TestAbandonedOnTime: if payments are abandoned, the last read is at that age, not up to a day later.
+// TestAbandonedOnTime: if payments are abandoned, the last read is at exactly that age.
 func TestAbandonedOnTime(t *testing.T) {
 	for _, after := range []time.Duration{time.Hour, 100 * time.Minute, 40 * time.Hour, 168 * time.Hour} {
 		before, _ := readsUntil(after, Pending, after-time.Second)
 		if reads, _ := readsUntil(after, Pending, after); reads != before+1 {
-			t.Errorf("%s: %d reads before, %d then", after, before, reads)
+			t.Errorf("%s: %d reads before that age and %d until then, want one more", after, before, reads)
 		}
 	}
 }
 
-// TestOpenCartsAreCheap checks the read budget for many unpaid carts of every age.
+// TestOpenCartsAreCheap: 100,000 unpaid carts of every age need less than the budget of reads.
 func TestOpenCartsAreCheap(t *testing.T) {
 	const carts, budget = 100_000, 2.5 // reads a second
 	const abandoned = 168 * time.Hour
 	for name, after := range map[string]time.Duration{"abandoned after a week": abandoned, "kept": 0} {
 		reads, _ := readsUntil(after, Pending, abandoned)
-		calls := reads // as many carts come as go: each makes them all within its life
+		calls := reads // of one cart in its life: as many carts are opened as end
 		if after > 0 {
 			calls++ // the cancellation
 		}

@@ -10,8 +10,8 @@ import (
 // TestEveryMemberHasAMeaning fails if sameMeaning does not compare a member. A change of that member alone
 // would keep the view's version and ETag.
 func TestEveryMemberHasAMeaning(t *testing.T) {
-	follows := strings.Fields(`Next Final PollAfter CreatedAt`) // from other members, or from nothing that changes
-	stamps := strings.Fields(`Version UpdatedAt`)               // of the last change of meaning
+	follows := strings.Fields(`Next Final PollAfter CreatedAt`) // they follow from other members, or never change
+	stamps := strings.Fields(`Version UpdatedAt`)               // they belong to the last change of meaning
 	view := reflect.TypeFor[View]()
 	for part := range view.NumField() {
 		of := view.Field(part)

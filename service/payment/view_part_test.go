@@ -2,7 +2,7 @@ package payment
 
 import "testing"
 
-// TestPartsGoByNames: a member that no struct of the reader names is hidden, at any position.
+// TestPartsGoByNames: a member that the structs of a reader do not have is hidden, at any position.
 func TestPartsGoByNames(t *testing.T) {
 	const view = `{"later":{"a":["}",",\"version\":9"]},"version":2,"review":{"id":"prv_1"},"customer":"cus_1",` +
 		`"payment_intent":"pi_1","failure":null}`

@@ -12,7 +12,7 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// winnerView is the view of a payment of an order that it has won.
+// winnerView returns the view of a payment that has won its order.
 func winnerView(facts ...RecordFact) View {
 	r := merged(facts...)
 	r.Created = 1_700_000_000
@@ -20,7 +20,7 @@ func winnerView(facts ...RecordFact) View {
 	return won(p).view(&Attempt{Number: 1}, p)
 }
 
-// TestStates is the table of the contract.
+// TestStates: each status of Stripe has the state, next step and poll interval of the contract.
 func TestStates(t *testing.T) {
 	kept := canceled("ch_1")
 	kept.AmountReceived = 400
@@ -57,12 +57,12 @@ func TestStates(t *testing.T) {
 	}
 	for _, state := range []State{PartiallyRefunded, Refunded, Disputed, ChargedBack} {
 		if _, running := guide[state]; running || !state.Won() || state.Payable() || state.InFlight() {
-			t.Errorf("%s is the end of a payment that was won", state)
+			t.Errorf("%s is not a final state of a payment that has won", state)
 		}
 	}
 }
 
-// TestMoneyOnceReceivedStays: a canceled event that does not tell of the money received does not undo it.
+// TestMoneyOnceReceivedStays: a canceled event without the received money does not undo it.
 func TestMoneyOnceReceivedStays(t *testing.T) {
 	v := winnerView(event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")))
 	if v.State != Paid || v.AmountReceived != 1000 || v.Status != Canceled {
@@ -70,6 +70,7 @@ func TestMoneyOnceReceivedStays(t *testing.T) {
 	}
 }
 
+// TestHoldReasons: a paid payment is held for one of these reasons.
 func TestHoldReasons(t *testing.T) {
 	short := succeeded("ch_1")
 	short.AmountReceived = 999
@@ -121,10 +122,10 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
-// TestCaptureBefore is known from a read of the authorized payment only.
+// TestCaptureBefore: the capture deadline is known only from a read of the authorized payment.
 func TestCaptureBefore(t *testing.T) {
-	asked := read(10, authorized("ch_1"))
-	asked.CaptureBefore = 1_700_600_000
+	later := read(10, authorized("ch_1"))
+	later.CaptureBefore = 1_700_600_000
 	earlier := read(10, authorized("ch_1"))
 	earlier.CaptureBefore = 1_700_500_000
 	for _, tt := range []struct {
@@ -133,10 +134,10 @@ func TestCaptureBefore(t *testing.T) {
 		want  int64
 	}{
 		{"no read yet", []RecordFact{event("evt_1", 10, authorized("ch_1"))}, 0},
-		{"a read", []RecordFact{asked, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
-		{"the later end of two that were reported at once", []RecordFact{asked, earlier}, 1_700_600_000},
-		{"whichever was reported first", []RecordFact{earlier, asked}, 1_700_600_000},
-		{"captured since", []RecordFact{asked, event("evt_1", 20, succeeded("ch_1"))}, 0},
+		{"a read", []RecordFact{later, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
+		{"the later of two in one second", []RecordFact{later, earlier}, 1_700_600_000},
+		{"the later of two in one second, in the other order", []RecordFact{earlier, later}, 1_700_600_000},
+		{"captured since", []RecordFact{later, event("evt_1", 20, succeeded("ch_1"))}, 0},
 	} {
 		if got := winnerView(tt.facts...).CaptureBefore; !reflect.DeepEqual(got, moment(tt.want)) {
 			t.Errorf("%s: %v", tt.name, got)
@@ -144,6 +145,7 @@ func TestCaptureBefore(t *testing.T) {
 	}
 }
 
+// TestFailureInOurWords: the message of a failure is Kasse's own.
 func TestFailureInOurWords(t *testing.T) {
 	for _, tt := range []struct{ code, decline, want string }{
 		{"card_declined", "insufficient_funds", "The account has insufficient funds."},
@@ -157,12 +159,12 @@ func TestFailureInOurWords(t *testing.T) {
 		}
 	}
 	if explain(nil) != nil {
-		t.Error("no failure is null")
+		t.Error("the view of no failure is not nil")
 	}
 }
 
-// The members of a view, in the order of the contract, by who sees them: the holder of a client secret, of an order
-// token also, and of a service key also. A new member is named here as well as in its struct: one that slips into the
+// The members of a view, in the order of the contract: those for the holder of a client secret, those in addition for
+// an order token, and those in addition for a service key. A new member must be named here too, so that one in the
 // wrong struct is noticed.
 var (
 	publicNames = strings.Fields(`payment_intent order_id attempt superseded status state next final fulfillable
@@ -176,8 +178,8 @@ var (
 func checkMembers(t *testing.T, who string, text []byte, names ...[]string) {
 	t.Helper()
 	if got, want := keys(t, text), slices.Concat(names...); !slices.Equal(got, want) {
-		t.Fatalf("%s sees other members than publicNames, tokenNames and keyNames of view_test.go say\n got "+
-			"%v\nwant %v",
+		t.Fatalf("%s sees other members than those of publicNames, tokenNames and keyNames in view_test.go\n"+
+			" got %v\nwant %v",
 			who, got, want)
 	}
 }
@@ -187,7 +189,7 @@ func keys(t *testing.T, text []byte) []string {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		t.Fatalf("%s is no object: %v", text, err)
+		t.Fatalf("%s is not an object: %v", text, err)
 	}
 	var all []string
 	for d.More() {
@@ -204,8 +206,8 @@ func keys(t *testing.T, text []byte) []string {
 	return all
 }
 
-// TestPublicPart shows the holder of a client secret all but the private members, and of an order token all but the
-// review, with any content of the shop or the customer in the rest.
+// TestPublicPart: the holder of a client secret sees all but the private members, and that of an order token all but
+// the review. No content from the shop or the customer changes that.
 func TestPublicPart(t *testing.T) {
 	for _, hostile := range []string{
 		"plain", `,"customer":`, `x","customer":"cus_2`, `\",\"customer\":`, `\`, "\u2028\x00<&>", `}{`, "",
@@ -282,18 +284,15 @@ func TestViewIsWrittenLikeItsStructs(t *testing.T) {
 	}
 }
 
-// TestAbsentIsNull: an absent value is null, times have whole seconds and Z.
+// TestAbsentIsNull: an absent value is null. Times have whole seconds and Z.
 func TestAbsentIsNull(t *testing.T) {
 	v := winnerView(opening(10, pending()))
 	v.Version, v.UpdatedAt = 7, time.Unix(1_700_000_001, 0).UTC()
 	want := `{"payment_intent":"pi_1","order_id":"order-1","attempt":1,"superseded":false,` +
-		`"status":"requires_payment_method",` +
-		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,` +
-		`"amount":1000,` +
-		`"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,` +
-		`"capture_before":null,` +
-		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z",` +
-		`"poll_after_ms":2000,"action":null,` +
+		`"status":"requires_payment_method","state":"pending","next":"pay","final":false,"fulfillable":false,` +
+		`"fulfillable_at":null,"hold_reason":null,"amount":1000,"amount_received":0,"amount_capturable":0,` +
+		`"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,"livemode":false,"version":7,` +
+		`"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z","poll_after_ms":2000,"action":null,` +
 		`"customer":null,"metadata":{},"dispute":null,"payment_method_details":null,"receipt_url":null,"review":null}`
 	if got := string(v.encode()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
