@@ -2,30 +2,34 @@
 import type { PaymentView, Problem, ProblemCode } from './types.js';
 
 /**
- * A code of Kasse's, or one of this client: `unreachable` (no answer came) and `unexpected_response`
- * (the answer is not Kasse's, as from a proxy).
+ * A code of Kasse, or one that this client adds: `unreachable` (no answer came) and
+ * `unexpected_response` (the answer is not Kasse's, for example a proxy's).
  */
 export type ErrorCode = ProblemCode | 'unreachable' | 'unexpected_response';
 
-/** A request that failed. Decide by `code`; `isKasseError` narrows the type by it. */
+/**
+ * A request that failed. Decide by `code`; `isKasseError` narrows the type by it. `message` is English
+ * for developers: show your own texts to customers.
+ */
 export class KasseError extends Error {
   override readonly name = 'KasseError';
+  /** The kind of the error. Later versions of Kasse may add codes. */
   readonly code: ErrorCode | (string & {});
-  /** HTTP status; 0 where no answer came. */
+  /** The HTTP status; 0 if no answer came. */
   readonly status: number;
-  /** The same request may succeed later, as it is. */
+  /** True if the same request may succeed later. */
   readonly retryable: boolean;
-  /** Seconds to wait before the next try, where the server names them. */
+  /** Seconds to wait before the next try, if the answer names them. */
   readonly retryAfter: number | undefined;
-  /** The payment that stands in the way. */
+  /** The payment that prevents the request. */
   readonly payment: PaymentView | undefined;
-  /** With `cursor_expired`: the oldest cursor that is still kept. */
+  /** With `cursor_expired`: the oldest cursor that is still valid. */
   readonly oldest: string | undefined;
-  /** The bank's reason, where Stripe passes one on. */
+  /** The bank's reason, if Stripe returned one. */
   readonly declineCode: string | undefined;
-  /** Names the request in Kasse's log. */
+  /** The id of the request in Kasse's log. */
   readonly requestId: string | undefined;
-  /** Members, parameters or headers that are not valid. */
+  /** The mistakes of the request, each with its position: a member, a parameter or a header. */
   readonly details: NonNullable<Problem['errors']>;
 
   constructor(
@@ -52,11 +56,12 @@ interface Guaranteed {
   cursor_expired: { oldest: string };
 }
 
+/** A `KasseError` with this code, and with the members that an error with this code always has. */
 export type KasseErrorOf<Code extends ErrorCode> = Code extends keyof Guaranteed
   ? KasseError & { code: Code } & Guaranteed[Code]
   : KasseError & { code: Code };
 
-/** Reports whether an error is a `KasseError`, and has one of the codes where any are given. */
+/** Reports whether an error is a `KasseError`. With codes it must also have one of them. */
 export function isKasseError(error: unknown): error is KasseError;
 export function isKasseError<Code extends ErrorCode>(error: unknown, ...codes: Code[]): error is KasseErrorOf<Code>;
 export function isKasseError(error: unknown, ...codes: string[]): boolean {

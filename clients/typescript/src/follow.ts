@@ -1,29 +1,31 @@
-// Following a payment: one request is held by the server until there is news, then the next.
+// Following a payment by long polls: the server holds each request until the payment changes.
 import { isKasseError } from './errors.js';
 import { type Answer, type Call, path } from './request.js';
 import type { PaymentStatus } from './types.js';
 import { backoff, pause, untilVisible } from './wait.js';
 
+/** Options of `follow`. */
 export interface FollowOptions {
-  /** The payment's client secret, instead of the order token. */
+  /** The payment's client secret. `follow` sends it instead of the order token. */
   clientSecret?: string | undefined;
-  /** Ends the iteration without an error. */
+  /** An abort ends the iteration without an error. */
   signal?: AbortSignal | undefined;
   /**
-   * Is called with what went wrong while no status can be read, and with undefined once it can be
-   * again.
+   * Called with the error each time that the status cannot be read, and with undefined when it can be
+   * read again.
    */
   onTrouble?: ((error: unknown) => void) | undefined;
 }
 
-const hold = 25; // seconds that the server holds an answer without news: its maximum
+const hold = 25; // seconds that the server holds a request without a change: its maximum
 const spare = 15_000; // milliseconds beyond that until a connection counts as dead
-const breath = 500; // milliseconds after an answer without news: a server that is draining gives it at once
+const pauseUnchanged = 500; // milliseconds after an unchanged answer: a server that drains sends it at once
 
 /**
  * Yields the payment's status now and after each change, and returns after the final one. The
- * `state` may be the same twice, while another field has changed. It survives lost connections, servers that restart or ask to slow down, and an expired token; it
- * asks nothing in a hidden tab. It throws what no repetition mends, such as `not_found`.
+ * `state` may be the same twice, while another field has changed. It continues after lost
+ * connections, a restart of the server, a rate limit and an expired token. It sends no request in a
+ * hidden tab. It throws an error that a repeat cannot cure, such as `not_found`.
  */
 export async function* followPayment(
   read: (call: Call) => Promise<Answer<PaymentStatus>>,
@@ -51,7 +53,7 @@ export async function* followPayment(
       if (failures > 0) onTrouble?.(undefined);
       failures = 0;
       if (status === 304 || body.version <= version) {
-        await pause(breath, signal); // another replica may be a moment behind
+        await pause(pauseUnchanged, signal); // an older version: another replica may be a moment behind
         continue;
       }
       [etag, version] = [tag, body.version];
@@ -59,7 +61,7 @@ export async function* followPayment(
       if (body.final) return;
     } catch (error) {
       if (signal?.aborted) return;
-      if (!passes(error)) throw error;
+      if (!isTemporary(error)) throw error;
       onTrouble?.(error);
       await pause(backoff(failures++, isKasseError(error) ? error.retryAfter : undefined), signal);
     }
@@ -67,9 +69,9 @@ export async function* followPayment(
 }
 
 /**
- * Reports whether a failure may pass. One of the shop's own `getToken` may, unless it has
- * `retryable: false`.
+ * Reports whether a repeat may succeed. An error of the shop's own `getToken` counts as temporary,
+ * unless it has `retryable: false`.
  */
-export function passes(error: unknown): boolean {
+export function isTemporary(error: unknown): boolean {
   return (error as { retryable?: boolean } | undefined)?.retryable !== false;
 }

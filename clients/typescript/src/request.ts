@@ -1,20 +1,27 @@
-// One HTTP request to Kasse, and its repetition.
+// One HTTP request to Kasse, and its retries.
 import { KasseError } from './errors.js';
 import type { Problem } from './types.js';
 import { backoff, pause, throwIfAborted, withDeadline } from './wait.js';
 
+/** Options that all clients have. */
 export interface Settings {
-  /** Address of Kasse's public listener, such as `https://pay.shop.example`. */
+  /** Address of Kasse's public API, such as `https://pay.shop.example`. */
   baseUrl: string;
-  /** Another fetch than the global one. */
+  /** Replaces the global `fetch`. */
   fetch?: typeof globalThis.fetch;
   /**
-   * Repetitions of a request whose failure may pass; 2 by default. `follow` and `events` go on for
-   * ever.
+   * How often a call repeats its request after a temporary failure; 2 by default. `follow` and
+   * `events` repeat without limit.
    */
   maxRetries?: number;
 }
 
+/** Throws TypeError where `baseUrl` is missing, as from an environment variable that is not set. */
+export function checkSettings({ baseUrl }: Settings, caller: string): void {
+  if (typeof baseUrl !== 'string') throw new TypeError(`${caller} needs baseUrl, such as https://pay.shop.example`);
+}
+
+/** One request. */
 export interface Call {
   method: 'GET' | 'POST' | 'PATCH';
   path: string;
@@ -22,22 +29,23 @@ export interface Call {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
-  /** Milliseconds for the whole answer; 30 s by default. */
+  /** Milliseconds until the whole answer must be there; 30,000 by default. */
   timeout?: number;
 }
 
+/** A 2xx or 304 answer. With 304 `body` is undefined. */
 export interface Answer<Body> {
   status: number;
   etag: string | undefined;
   body: Body;
 }
 
-/** Joins an API path of literal parts and ids; ids are escaped. */
+/** Joins the literal parts and the ids of an API path. It escapes the ids. */
 export function path(parts: TemplateStringsArray, ...ids: string[]): string {
   return String.raw(parts, ...ids.map(encodeURIComponent));
 }
 
-/** Sends one request. Throws KasseError, or the signal's reason where the caller has aborted it. */
+/** Sends one request. Throws KasseError, or the signal's reason if the caller has aborted it. */
 export async function send<Body>(settings: Settings, call: Call, credential: string): Promise<Answer<Body>> {
   const query = Object.entries(call.query ?? {}).flatMap(([name, value]) =>
     value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
@@ -51,8 +59,8 @@ export async function send<Body>(settings: Settings, call: Call, credential: str
       Authorization: `Bearer ${credential}`,
     },
     ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
-    // Without it a browser adds an If-None-Match of its own, and the first answer is held too. React
-    // Native's fetch adds a query parameter instead, and older workerd refuses it: neither needs it.
+    // Without no-store a browser adds its own If-None-Match, and Kasse holds the first answer, too. React
+    // Native's fetch would add a query parameter, and older workerd refuses the option: neither needs it.
     ...('cache' in Request.prototype && { cache: 'no-store' }),
   };
   try {
@@ -68,12 +76,12 @@ export async function send<Body>(settings: Settings, call: Call, credential: str
   } catch (cause) {
     throwIfAborted(call.signal);
     if (cause instanceof KasseError) throw cause;
-    const detail = `Kasse did not answer at ${settings.baseUrl}.`;
+    const detail = `Kasse did not answer at ${settings.baseUrl}. In a browser, check CORS_ALLOWED_ORIGINS, too.`;
     throw new KasseError({ code: 'unreachable', detail, retryable: true }, { cause });
   }
 }
 
-/** Gives the body of a success, and throws what a failure says. */
+/** Returns the body of a success, and throws a failure as KasseError. */
 function read(response: Response, text: string): unknown {
   if (response.status === 304) return undefined;
   const { status } = response;
@@ -87,17 +95,15 @@ function read(response: Response, text: string): unknown {
   if (response.ok && body !== undefined) return body;
   if (!response.ok && typeof (body as Problem | undefined)?.code === 'string')
     throw new KasseError(body as Problem, { retryAfter });
-  const passing = response.ok || status === 429 || status >= 500;
-  throw new KasseError(
-    { code: 'unexpected_response', status, detail: `The answer ${status} is not Kasse's.`, retryable: passing },
-    { retryAfter },
-  );
+  const retryable = response.ok || status === 429 || status >= 500;
+  const detail = `The answer with status ${status} is not from Kasse: check baseUrl and the proxies.`;
+  throw new KasseError({ code: 'unexpected_response', status, detail, retryable }, { retryAfter });
 }
 
-/** Longest pause before a repetition, in milliseconds. A longer one is the caller's to decide on. */
+/** Longest pause before a retry, in milliseconds. With a longer Retry-After the call throws, and the caller decides. */
 const longestPause = 10_000;
 
-/** Runs work again while its failure may pass. */
+/** Runs work again while its error is retryable. Throws the last error, or the signal's reason after an abort. */
 export async function repeat<T>(
   settings: Settings,
   signal: AbortSignal | undefined,
@@ -107,8 +113,8 @@ export async function repeat<T>(
     try {
       return await work();
     } catch (error) {
-      const passing = error instanceof KasseError && error.retryable && failures < (settings.maxRetries ?? 2);
-      const delay = passing ? backoff(failures, error.retryAfter) : Infinity;
+      const again = error instanceof KasseError && error.retryable && failures < (settings.maxRetries ?? 2);
+      const delay = again ? backoff(failures, error.retryAfter) : Infinity;
       if (delay > longestPause) throw error;
       await pause(delay, signal);
       throwIfAborted(signal);

@@ -1,14 +1,18 @@
 // The page that Stripe returns to.
 
+/** The payment that Stripe has named in the address of the return page. */
 export interface ReturnedPayment {
+  /** The payment's id, `pi_…`. */
   payment: string;
+  /** The payment's client secret. */
   clientSecret: string;
 }
 
 /**
- * Takes what Stripe has put into the address out of it, and leaves the shop's own parameters. Call
- * it before anything else, so that no log, script or Referer gets the secret. `redirect_status` is
- * dropped: anybody can write it into the address.
+ * Removes Stripe's parameters from the page's address, and returns the payment; undefined if there is
+ * none. The shop's own parameters stay. Call it before anything else, so that no log, script or
+ * Referer gets the secret. It ignores `redirect_status`, because any visitor can write that into the
+ * address. It needs `location` and `history`: a browser.
  */
 export function takeReturnedPayment(): ReturnedPayment | undefined {
   const url = new URL(location.href);

@@ -1,18 +1,18 @@
-// The order token, kept until it expires.
+// The order token, cached until it expires.
 
-/** Gives the token, which all requests share. */
+/** Makes a cache of the token, which all requests share. */
 export function tokenSource(getToken?: () => Promise<string> | string) {
   let kept: Promise<string> | undefined;
   let current: string | undefined;
   return {
     get(): Promise<string> {
       kept ??= fetchToken().catch((error: unknown) => {
-        kept = undefined; // the next request asks again
+        kept = undefined; // the next request calls getToken again
         throw error;
       });
       return kept;
     },
-    /** Forgets a token that has expired, unless another has taken its place. */
+    /** Removes an expired token from the cache, unless the cache has another one already. */
     drop(token: string): void {
       if (token === current) kept = current = undefined;
     },
@@ -20,7 +20,7 @@ export function tokenSource(getToken?: () => Promise<string> | string) {
 
   async function fetchToken(): Promise<string> {
     if (!getToken)
-      throw Object.assign(new TypeError('createKasse needs getToken for this call'), { retryable: false });
+      throw Object.assign(new TypeError('createKasse needs the option getToken for this call'), { retryable: false });
     return (current = await getToken());
   }
 }

@@ -1,7 +1,6 @@
-// Waiting: for time, for the network, and for the tab to be seen. Every wait ends when its signal
-// aborts.
+// Waits for a time, for the network, and for a visible tab. Every wait ends when its signal aborts.
 
-/** Waits so many milliseconds, or until the browser is online again. */
+/** Waits for a number of milliseconds. It returns earlier when the browser is online again. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
@@ -17,7 +16,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Waits while the page is in a hidden tab. Outside of pages it returns at once. */
+/** Waits while the page's tab is hidden. Outside of a page it returns at once. */
 export async function untilVisible(signal?: AbortSignal): Promise<void> {
   while (globalThis.document?.hidden && !signal?.aborted) {
     await new Promise<void>((resolve) => {
@@ -33,8 +32,8 @@ export async function untilVisible(signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Throws the signal's reason where it has aborted. React Native's signals have neither this method
- * nor a reason.
+ * Throws the signal's reason if it has aborted. React Native's signals have neither a method
+ * `throwIfAborted` nor a reason.
  */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted)
@@ -42,9 +41,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /**
- * Runs work with a signal that aborts after so many milliseconds, with the caller's signal, and when
- * the browser goes offline: a connection that is dead may otherwise hang for minutes.
- * `AbortSignal.any` is missing in React Native.
+ * Runs work with a signal that aborts after a number of milliseconds, when the caller's signal aborts,
+ * and when the browser goes offline: a dead connection may otherwise hang for minutes. It does not use
+ * `AbortSignal.any`, which React Native does not have.
  */
 export async function withDeadline<T>(
   ms: number,
@@ -67,8 +66,8 @@ export async function withDeadline<T>(
 }
 
 /**
- * Milliseconds until the next try: what the server asks for, or 1 s doubled at each failure up to
- * 30 s, less up to a fifth.
+ * Returns the milliseconds until the next try: the server's Retry-After (seconds), or else 1 s, doubled
+ * at each failure up to 30 s, minus up to a fifth at random.
  */
 export function backoff(failures: number, retryAfter?: number): number {
   return retryAfter !== undefined ? retryAfter * 1000 : Math.min(2 ** failures, 30) * 1000 * (1 - Math.random() / 5);

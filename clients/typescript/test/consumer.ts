@@ -1,5 +1,5 @@
-// A project that uses the package: it is type-checked, and never run. Each expected error is one
-// that the types have to find.
+// A project that uses the package: it is type-checked, and never run. The types have to find each
+// expected error.
 import { createKasse, isKasseError, type PaymentStatus } from '@kasse/client';
 import { createKasseServer, verifyEvent } from '@kasse/client/server';
 

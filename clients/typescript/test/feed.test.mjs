@@ -1,4 +1,4 @@
-// The pace of the feed, against a server whose answers are written here.
+// The pauses of the feed, against a server with scripted answers.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { serviceKey } from './harness.mjs';
 test('pauses after an empty page, also where its cursor has moved', async (t) => {
   const pages = [
     [['a'], 'k1'],
-    [[], 'k2'], // what the filter left out
+    [[], 'k2'], // the filter left out events
     [[], 'k3'],
     [[], 'k3'], // a server that is draining
     [['b'], 'k4'],

@@ -1,4 +1,4 @@
-// Following a payment over bad networks, limits, and servers that come and go.
+// Following a payment over bad networks, past rate limits, and while servers stop and start.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createKasse, isKasseError } from '@kasse/client';
@@ -16,7 +16,7 @@ import {
   webhookSecret,
 } from './harness.mjs';
 
-/** Follows in the background, and keeps each change of the state. Other fields may change between. */
+/** Follows in the background, and records each change of the state. Other fields may change in between. */
 function watch(baseUrl, { payment_intent, client_secret: clientSecret }, options = {}) {
   const seen = { states: [], troubles: [], requests: 0 };
   const kasse = createKasse({ baseUrl, fetch: (url, init) => (seen.requests++, fetch(url, init)) });
@@ -39,7 +39,7 @@ describe('on a bad network', () => {
   before(async () => (dev = await startDev()));
   after(() => dev.stop());
 
-  test('a lost connection is taken up again, and misses nothing', async (t) => {
+  test('it continues after a lost connection, and misses no state', async (t) => {
     const opened = await open(dev.kasse);
     const network = await line(dev.kasse);
     t.after(() => network.close());
@@ -79,12 +79,12 @@ describe('on a bad network', () => {
   });
 });
 
-describe('past a limit', () => {
+describe('past a rate limit', () => {
   let dev;
   before(async () => (dev = await startDev({ RATE_LIMIT_FRONTEND: '1/s' })));
   after(() => dev.stop());
 
-  test('Retry-After is kept', async () => {
+  test('it honours Retry-After', async () => {
     const opened = await open(dev.kasse);
     const seen = watch(dev.kasse, opened);
     const other = createKasse({ baseUrl: dev.kasse, maxRetries: 0 }).follow(opened.payment_intent, {
@@ -97,7 +97,7 @@ describe('past a limit', () => {
     assert.equal(seen.states.at(-1), 'paid');
   });
 
-  test('other calls wait and repeat, or give up and say for how long', async () => {
+  test('other calls wait and repeat, or throw with retryAfter', async () => {
     const order = { order_id: newOrder(), amount: 4200, currency: 'eur' };
     const backend = createKasseServer({ baseUrl: dev.kasse, serviceKey });
     await backend.create(order);
@@ -114,7 +114,7 @@ describe('past a limit', () => {
   });
 });
 
-describe('when servers come and go', () => {
+describe('while servers stop and start', () => {
   let dev, redis, server, port;
   before(async () => {
     [dev, redis, port] = await Promise.all([startDev(), startRedis(), freePort()]);
@@ -128,7 +128,7 @@ describe('when servers come and go', () => {
   });
   after(() => Promise.all([server, redis, dev].map((run) => run?.stop())));
 
-  test('a server that drains is not asked in a hot loop, and its successor goes on', async () => {
+  test('it sends few requests to a server that drains, and continues with the next server', async () => {
     const kasse = `http://127.0.0.1:${port}`;
     const opened = await open(kasse);
     const seen = watch(kasse, opened);

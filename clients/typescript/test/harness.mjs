@@ -1,17 +1,17 @@
-// The environment of the tests: real servers in their own processes, and a proxy between them and the
-// client that can be cut.
+// The environment of the tests: real servers in their own processes, and a proxy between client and
+// server whose connections a test can cut.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
-const patience = 30_000; // milliseconds; bounds a wait for a condition, and decides nothing else
+const patience = 30_000; // milliseconds; limits the wait for a condition, and decides nothing else
 
 export const serviceKey = 'ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse';
 export const webhookSecret = 'whsec_client_tests_client_tests';
 const tokenSecret = 'a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U='; // kasse-dev's own
 
-/** Waits until the look gives something, and gives that. */
+/** Waits until look returns a true value, and returns that value. */
 export async function until(what, look) {
   const end = Date.now() + patience;
   for (;;) {
@@ -22,9 +22,7 @@ export async function until(what, look) {
   }
 }
 
-/**
- * Starts a program, and stops it with SIGTERM. `printed` and `log` hold what it has written so far.
- */
+/** Starts a program; `stop` ends it with SIGTERM. `printed` and `log` hold its output so far. */
 export function start(program, args, env = {}) {
   const child = spawn(program, args, { env: { ...process.env, ...env } });
   process.once('exit', () => child.kill('SIGKILL')); // even if a test fails before it stops the program
@@ -40,12 +38,10 @@ export function start(program, args, env = {}) {
   return run;
 }
 
-/** Starts a kasse-dev on free ports, and gives its addresses. */
+/** Starts a kasse-dev on free ports. The members `kasse`, `stripe` and `control` are its addresses. */
 export async function startDev(env = {}) {
-  const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'].flatMap((name) => [
-    `-${name}`,
-    ':0',
-  ]);
+  const names = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'];
+  const addresses = names.flatMap((name) => [`-${name}`, ':0']);
   const run = start(process.env.KASSE_DEV, [...addresses, '-settle', '1000h'], env);
   await until('kasse-dev', () => run.printed.includes('A walk to paste') || run.gone());
   assert.ok(!run.gone(), run.log);
@@ -107,8 +103,8 @@ export async function freePort() {
 }
 
 /**
- * A network between the client and a server: cut() ends every connection and refuses new ones,
- * mend() lets them through.
+ * Starts a proxy between the client and a server: cut() ends every connection and refuses new ones,
+ * mend() forwards them again.
  */
 export async function line(to) {
   const { hostname, port } = new URL(to);
@@ -150,7 +146,7 @@ export async function confirm(stripe, { payment_intent, client_secret }, method)
   return answer.json();
 }
 
-/** Signs an order token as a backend does that holds the secret; it may be expired already. */
+/** Signs an order token, as a backend does that has the secret. `age` is in seconds: 600 is expired. */
 export function signToken(claims, age = 0) {
   const iat = Math.floor(Date.now() / 1000) - age;
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -1,4 +1,4 @@
-// A backend looks for orders: page by page, and all of them.
+// A backend lists orders: page by page, and all of them.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { isKasseError } from '@kasse/client';
@@ -40,7 +40,7 @@ describe('the list of orders', () => {
     return seen;
   }
 
-  test('a page says where to go on, and the last one that it is the last', async () => {
+  test('a page has the cursor of the next one, and the last page has none', async () => {
     const first = await kasse.listOrders({ limit: 3 });
     assert.deepEqual(
       first.orders.map(({ order_id }) => order_id),
@@ -57,7 +57,7 @@ describe('the list of orders', () => {
     assert.equal(rest.next, null);
   });
 
-  test('the iterator goes through all pages, and asks only for those that are needed', async () => {
+  test('the iterator reads all pages, and requests only those that are needed', async () => {
     assert.deepEqual(await collect({ limit: 2 }), ids);
     assert.ok(requests.length >= 3, `${requests.length} requests`);
     requests.length = 0;
@@ -80,7 +80,7 @@ describe('the list of orders', () => {
     assert.deepEqual(await collect({ createdAfter: new Date(Date.now() + 3_600_000).toISOString() }), []);
   });
 
-  test('throws what is refused, and an abort', async () => {
+  test('throws a refusal, and an abort', async () => {
     const refused = (error) => isKasseError(error, 'invalid_request') && error.details.length > 0;
     await assert.rejects(collect({ limit: 0 }), refused);
     await assert.rejects(kasse.listOrders({ state: 'payed' }), refused);

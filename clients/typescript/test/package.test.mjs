@@ -1,4 +1,4 @@
-// The package as it is installed: its size, what a bundler drops, and its types.
+// The installed package: its size, its dependencies, its types, and the README's code.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -9,10 +9,7 @@ import ts from 'typescript';
 
 const here = new URL('.', import.meta.url).pathname;
 
-/**
- * Bundles a module that stands here as a text, as a page's build does; gives the code and the
- * packages that it needs.
- */
+/** Bundles the text of a module, as a page's build does. Returns the code and the packages that it needs. */
 async function bundle(contents) {
   const { outputFiles, metafile } = await build({
     stdin: { contents, resolveDir: here },
@@ -51,8 +48,8 @@ test('only verification needs standardwebhooks', async () => {
   ]);
 });
 
-/** What tsc says of files in a strict project. `texts` holds files that are nowhere on the disk. */
-function complaints(files, texts = {}, skipLibCheck = false) {
+/** Returns tsc's errors for files in a strict project. `texts` holds the files that are not on the disk. */
+function typeErrors(files, texts = {}, skipLibCheck = false) {
   const options = {
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -76,7 +73,7 @@ function complaints(files, texts = {}, skipLibCheck = false) {
 }
 
 test('the types hold in a strict project, and refuse mistakes', () => {
-  assert.deepEqual(complaints([here + 'consumer.ts', here + 'consumer-react.tsx']), []);
+  assert.deepEqual(typeErrors([here + 'consumer.ts', here + 'consumer-react.tsx']), []);
 });
 
 test('the README type-checks', () => {
@@ -95,7 +92,7 @@ test('the README type-checks', () => {
   ]);
   assert.equal(blocks.length, 4);
   const texts = { [here + 'shop.d.ts']: shop, ...Object.fromEntries(blocks) };
-  assert.deepEqual(complaints(Object.keys(texts), texts, true), []);
+  assert.deepEqual(typeErrors(Object.keys(texts), texts, true), []);
 });
 
 test('the archive holds what is built, and nothing else', () => {

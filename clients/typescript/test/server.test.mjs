@@ -46,7 +46,7 @@ describe('a backend', () => {
     assert.equal((await kasse.order(order.order_id)).payment.metadata.cart, 'c-1');
   });
 
-  test('changes the amount of what it has seen, only', async () => {
+  test('changes the amount of the newest version only', async () => {
     const opened = await kasse.create(terms());
     const changed = await kasse.changeAmount(opened.payment_intent, { amount: 5000, version: opened.version });
     assert.equal(changed.amount, 5000);
@@ -92,12 +92,12 @@ describe('a backend', () => {
     assert.notEqual(session.client_secret, opened.customer_session.client_secret);
   });
 
-  test('reads the feed from where it stopped, also over a lost connection', async (t) => {
+  test('reads the feed from the stored cursor, also after a lost connection', async (t) => {
     const network = await line(dev.kasse);
     t.after(() => network.close());
     const stop = new AbortController();
     const troubles = [];
-    let stored; // what a backend keeps in its database
+    let stored; // the cursor, which a backend keeps in its database
     for await (const { cursor } of kasse.events({ after: 'latest' })) {
       stored = cursor;
       break;
@@ -125,13 +125,13 @@ describe('a backend', () => {
     assert.equal(troubles.at(-1), undefined);
   });
 
-  test('says where to go on when the cursor is too old', async () => {
+  test('throws for a cursor that is too old', async () => {
     await assert.rejects(kasse.events({ after: 'k1.1-0' }).next(), (error) =>
       isKasseError(error, 'cursor_expired', 'invalid_request'),
     );
   });
 
-  test('verifies what is pushed, while the secret is rotated', async () => {
+  test('verifies a pushed event while the secret is rotated', async () => {
     const view = await paid();
     const { body, headers } = await until('the push', () =>
       pushed.find(({ body }) => body.includes(view.payment_intent)),
@@ -160,5 +160,11 @@ describe('a backend', () => {
       );
     }
     await assert.rejects(verifyEvent({ body, headers, secret: '' }), /empty/);
+  });
+
+  test('names a missing option', () => {
+    assert.throws(() => createKasseServer({ serviceKey }), /createKasseServer needs baseUrl/);
+    assert.throws(() => createKasseServer({ baseUrl: dev.kasse }), /createKasseServer needs serviceKey/);
+    assert.throws(() => createKasse({ getToken: () => 'a.b.c' }), /createKasse needs baseUrl/);
   });
 });

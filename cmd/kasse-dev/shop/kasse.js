@@ -3,22 +3,23 @@
 // src/errors.ts
 var KasseError = class extends Error {
   name = "KasseError";
+  /** The kind of the error. Later versions of Kasse may add codes. */
   code;
-  /** HTTP status; 0 where no answer came. */
+  /** The HTTP status; 0 if no answer came. */
   status;
-  /** The same request may succeed later, as it is. */
+  /** True if the same request may succeed later. */
   retryable;
-  /** Seconds to wait before the next try, where the server names them. */
+  /** Seconds to wait before the next try, if the answer names them. */
   retryAfter;
-  /** The payment that stands in the way. */
+  /** The payment that prevents the request. */
   payment;
-  /** With `cursor_expired`: the oldest cursor that is still kept. */
+  /** With `cursor_expired`: the oldest cursor that is still valid. */
   oldest;
-  /** The bank's reason, where Stripe passes one on. */
+  /** The bank's reason, if Stripe returned one. */
   declineCode;
-  /** Names the request in Kasse's log. */
+  /** The id of the request in Kasse's log. */
   requestId;
-  /** Members, parameters or headers that are not valid. */
+  /** The mistakes of the request, each with its position: a member, a parameter or a header. */
   details;
   constructor(problem, options = {}) {
     super(problem.detail ?? problem.title ?? problem.code, options);
@@ -89,6 +90,9 @@ function backoff(failures, retryAfter) {
 }
 
 // src/request.ts
+function checkSettings({ baseUrl }, caller) {
+  if (typeof baseUrl !== "string") throw new TypeError(`${caller} needs baseUrl, such as https://pay.shop.example`);
+}
 function path(parts, ...ids) {
   return String.raw(parts, ...ids.map(encodeURIComponent));
 }
@@ -105,8 +109,8 @@ async function send(settings, call, credential) {
       Authorization: `Bearer ${credential}`
     },
     ...call.body !== void 0 && { body: JSON.stringify(call.body) },
-    // Without it a browser adds an If-None-Match of its own, and the first answer is held too. React
-    // Native's fetch adds a query parameter instead, and older workerd refuses it: neither needs it.
+    // Without no-store a browser adds its own If-None-Match, and Kasse holds the first answer, too. React
+    // Native's fetch would add a query parameter, and older workerd refuses the option: neither needs it.
     ..."cache" in Request.prototype && { cache: "no-store" }
   };
   try {
@@ -122,7 +126,7 @@ async function send(settings, call, credential) {
   } catch (cause) {
     throwIfAborted(call.signal);
     if (cause instanceof KasseError) throw cause;
-    const detail = `Kasse did not answer at ${settings.baseUrl}.`;
+    const detail = `Kasse did not answer at ${settings.baseUrl}. In a browser, check CORS_ALLOWED_ORIGINS, too.`;
     throw new KasseError({ code: "unreachable", detail, retryable: true }, { cause });
   }
 }
@@ -139,11 +143,9 @@ function read(response, text) {
   if (response.ok && body !== void 0) return body;
   if (!response.ok && typeof body?.code === "string")
     throw new KasseError(body, { retryAfter });
-  const passing = response.ok || status === 429 || status >= 500;
-  throw new KasseError(
-    { code: "unexpected_response", status, detail: `The answer ${status} is not Kasse's.`, retryable: passing },
-    { retryAfter }
-  );
+  const retryable = response.ok || status === 429 || status >= 500;
+  const detail = `The answer with status ${status} is not from Kasse: check baseUrl and the proxies.`;
+  throw new KasseError({ code: "unexpected_response", status, detail, retryable }, { retryAfter });
 }
 var longestPause = 1e4;
 async function repeat(settings, signal, work) {
@@ -151,8 +153,8 @@ async function repeat(settings, signal, work) {
     try {
       return await work();
     } catch (error) {
-      const passing = error instanceof KasseError && error.retryable && failures < (settings.maxRetries ?? 2);
-      const delay = passing ? backoff(failures, error.retryAfter) : Infinity;
+      const again = error instanceof KasseError && error.retryable && failures < (settings.maxRetries ?? 2);
+      const delay = again ? backoff(failures, error.retryAfter) : Infinity;
       if (delay > longestPause) throw error;
       await pause(delay, signal);
       throwIfAborted(signal);
@@ -163,7 +165,7 @@ async function repeat(settings, signal, work) {
 // src/follow.ts
 var hold = 25;
 var spare = 15e3;
-var breath = 500;
+var pauseUnchanged = 500;
 async function* followPayment(read2, payment, { signal, onTrouble }) {
   let etag;
   let version = 0;
@@ -186,7 +188,7 @@ async function* followPayment(read2, payment, { signal, onTrouble }) {
       if (failures > 0) onTrouble?.(void 0);
       failures = 0;
       if (status === 304 || body.version <= version) {
-        await pause(breath, signal);
+        await pause(pauseUnchanged, signal);
         continue;
       }
       [etag, version] = [tag, body.version];
@@ -194,13 +196,13 @@ async function* followPayment(read2, payment, { signal, onTrouble }) {
       if (body.final) return;
     } catch (error) {
       if (signal?.aborted) return;
-      if (!passes(error)) throw error;
+      if (!isTemporary(error)) throw error;
       onTrouble?.(error);
       await pause(backoff(failures++, isKasseError(error) ? error.retryAfter : void 0), signal);
     }
   }
 }
-function passes(error) {
+function isTemporary(error) {
   return error?.retryable !== false;
 }
 
@@ -216,20 +218,21 @@ function tokenSource(getToken) {
       });
       return kept;
     },
-    /** Forgets a token that has expired, unless another has taken its place. */
+    /** Removes an expired token from the cache, unless the cache has another one already. */
     drop(token) {
       if (token === current) kept = current = void 0;
     }
   };
   async function fetchToken() {
     if (!getToken)
-      throw Object.assign(new TypeError("createKasse needs getToken for this call"), { retryable: false });
+      throw Object.assign(new TypeError("createKasse needs the option getToken for this call"), { retryable: false });
     return current = await getToken();
   }
 }
 
 // src/kasse.ts
 function createKasse(options) {
+  checkSettings(options, "createKasse");
   const tokens = tokenSource(options.getToken);
   let opening;
   async function withToken(call) {

@@ -13,12 +13,12 @@ interface CheckoutFormProps extends Omit<KassePaymentElementProps, 'texts'> {
   opened: OpenedPayment;
   status: PaymentStatus;
   stripe: Stripe;
-  /** A confirmation is under way: the form must stay until Stripe has answered. */
+  /** True while Stripe confirms the payment: the form must stay until Stripe has answered. */
   confirming: boolean;
   onConfirming: (confirming: boolean) => void;
 }
 
-/** Mounts the element, and mounts another where the payment or its customer session is another. */
+/** Mounts the element. It mounts a new one when the payment or its customer session changes. */
 export function CheckoutForm(props: CheckoutFormProps) {
   const { opened, stripe, appearance, locale } = props;
   const session = opened.customer_session?.client_secret;
@@ -50,13 +50,13 @@ function Form({
   const stripe = useStripe();
   const elements = useElements();
   const [ready, setReady] = useState(false);
-  const [confirmedAt, setConfirmedAt] = useState<number>(); // the version that Stripe's consent has made old
+  const [confirmedAt, setConfirmedAt] = useState<number>(); // the version at which Stripe accepted: now it is old
   const [problem, setProblem] = useState<string>();
   const failed = status.state === 'failed';
   const confirmed = confirmedAt !== undefined && !(failed && status.version !== confirmedAt);
 
   useEffect(() => {
-    if (status.amount !== opened.amount) void elements?.fetchUpdates(); // the order has another price
+    if (status.amount !== opened.amount) void elements?.fetchUpdates(); // the price has changed
   }, [elements, status.amount, opened.amount]);
 
   async function confirm(event: FormEvent) {
@@ -70,7 +70,7 @@ function Form({
         confirmParams: { return_url: returnUrl },
         redirect: 'if_required',
       });
-      // An unexpected state is a payment that has gone on in another tab. The status says how.
+      // payment_intent_unexpected_state: another tab has paid or confirmed. The status shows the result.
       if (error && error.code !== 'payment_intent_unexpected_state')
         setProblem(error.message ?? texts.declined(null));
       else setConfirmedAt(status.version);
@@ -99,13 +99,13 @@ function Form({
 interface Renewal {
   onLoaded: () => void;
   /**
-   * Gets another session for an element that did not load: its own may be used up or too old. False
-   * where that did not help before.
+   * Gets another session for an element that did not load, because its session may be used or
+   * expired. Returns false if a new session did not help before.
    */
   renew: () => boolean;
 }
 
-/** Renews the customer session, also when a tab is seen again after the session has expired. */
+/** Renews the customer session, also when a hidden tab becomes visible after the session has expired. */
 function useSessionRenewal({ payment, opened, confirming }: CheckoutFormProps): Renewal {
   const { renewSession, reload } = payment;
   const session = opened.customer_session;

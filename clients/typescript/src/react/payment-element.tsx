@@ -1,4 +1,4 @@
-// The whole checkout of an order: the form while it can be paid, and what became of it.
+// The whole checkout of an order: the form while it can be paid, then the result.
 import type { Appearance, Stripe, StripeElementLocale } from '@stripe/stripe-js';
 import { useEffect, useState } from 'react';
 import { KasseError } from '../errors.js';
@@ -8,25 +8,29 @@ import { defaultTexts, outcomeText, type PaymentTexts } from './texts.js';
 import { isPayable, usePayment } from './use-payment.js';
 import { useStripeScript } from './use-stripe-script.js';
 
+/** Props of `KassePaymentElement`. */
 export interface KassePaymentElementProps {
   /** The shop's own name for the order. */
   order: string;
-  /** Absolute address that banks send the customer back to; `takeReturnedPayment` reads it there. */
+  /** The absolute address to which banks send the customer back. Call `takeReturnedPayment` on that page. */
   returnUrl: string;
+  /** Stripe's appearance of the form. */
   appearance?: Appearance;
+  /** The language of the form, and of amounts and dates. The default is the browser's. */
   locale?: StripeElementLocale;
   /** Texts that replace the English ones. */
   texts?: Partial<PaymentTexts>;
   /**
-   * Is called with each status, such as to leave the page at `paid`. Ship by your backend's events,
+   * Called with each status, for example to leave the page at `paid`. Ship by your backend's events,
    * never by this.
    */
   onStatus?: (status: PaymentStatus) => void;
 }
 
 /**
- * Shows Stripe's Payment Element for an order, and then the state of its payment. It has no style
- * of its own: its class is `kasse-payment`, and `data-state` holds the payment's state.
+ * Shows Stripe's Payment Element for an order, and then the state of its payment. It needs a
+ * `KasseProvider` around it. It has no style of its own: its class is `kasse-payment`, and
+ * `data-state` holds the payment's state.
  */
 export function KassePaymentElement(props: KassePaymentElementProps) {
   const payment = usePayment(props.order);
@@ -68,8 +72,8 @@ export function KassePaymentElement(props: KassePaymentElementProps) {
 }
 
 /**
- * Shows a voucher or a transfer again. Stripe.js makes no Payment Element for a payment that waits for
- * one.
+ * Shows a voucher or a transfer again. For a payment that waits for one, Stripe.js makes no Payment
+ * Element.
  */
 function Details({ texts, stripe, clientSecret }: { texts: PaymentTexts; stripe: Stripe; clientSecret: string }) {
   const [problem, setProblem] = useState<string>();

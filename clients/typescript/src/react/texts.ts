@@ -1,28 +1,39 @@
-// What the component says. Shops replace any of it by the prop `texts`.
+// The texts of the component. The prop `texts` replaces any of them.
 import type { PaymentStatus } from '../types.js';
 
+/** The texts of `KassePaymentElement`. Amounts and dates come formatted. */
 export interface PaymentTexts {
+  /** While the payment or Stripe.js loads. */
   loading: string;
+  /** The button of the form. */
   pay: (amount: string) => string;
+  /** The button of the form after a decline. */
   tryAgain: (amount: string) => string;
+  /** The button while Stripe confirms the payment. */
   paying: string;
+  /** After the confirmation, until Kasse has the result. */
   checking: string;
-  /** A bank debit: days until it is paid. */
+  /** A bank debit that takes days until it is paid. */
   processing: string;
-  /** A voucher or a bank transfer; `until` is a date, where there is one. */
+  /** A voucher or a bank transfer; `until` is a date, or undefined without one. */
   elsewhere: (until: string | undefined) => string;
   /** The button that shows the voucher or the transfer again. */
   details: string;
+  /** The money is authorised, and the shop captures it later. */
   authorized: string;
+  /** The order is paid. */
   paid: string;
+  /** The payment was cancelled. */
   canceled: string;
-  /** Money was given back, or is disputed. */
+  /** The money was refunded, or the payment is disputed. */
   changed: string;
-  /** After a decline that another page or an earlier visit has met. */
+  /** After a decline on another page or at an earlier visit. On this page Stripe's own text shows it. */
   declined: (failure: PaymentStatus['failure']) => string;
-  /** Why the order cannot be paid, by the code of the error. */
+  /** The order cannot be paid; `code` is that of the `KasseError`, or undefined for another error. */
   refused: (code: string | undefined) => string;
+  /** The button below `refused`. */
   reload: string;
+  /** While the status cannot be read. */
   trouble: string;
 }
 
@@ -40,6 +51,7 @@ const refusals: Record<string, string> = {
   order_conflict: 'This order has changed. Please go back to the cart.',
 };
 
+/** The English texts. */
 export const defaultTexts: PaymentTexts = {
   loading: 'Loading',
   pay: (amount) => `Pay ${amount}`,
@@ -63,13 +75,24 @@ export const defaultTexts: PaymentTexts = {
   trouble: 'No connection at the moment. Your payment is safe; we keep asking.',
 };
 
-/** Writes an amount in minor units as money, in the language of the browser or of `locale`. */
+// Digits of a currency's minor unit at Stripe, if they are not two. The digits of Intl differ (HUF, ISK, UGX), and
+// change between versions of a browser. Source: https://docs.stripe.com/currencies
+const digitsAtStripe = new Map<string, number>([
+  ...'bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf'.split(' ').map((code) => [code, 0] as const),
+  ...'bhd jod kwd omr tnd'.split(' ').map((code) => [code, 3] as const),
+]);
+
+/**
+ * Formats an amount in Stripe's minor unit of the currency (lower-case ISO 4217), in the language of the
+ * browser or of `locale`: 4200 and `eur` is €42.00.
+ */
 export function formatMoney(amount: number, currency: string, locale?: string): string {
-  const format = new Intl.NumberFormat(locale, { style: 'currency', currency });
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  const digits = digitsAtStripe.get(currency) ?? 2;
+  const format = { style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits } as const;
+  return new Intl.NumberFormat(locale, format).format(amount / 10 ** digits);
 }
 
-/** Says what became of a payment that no form can pay now. */
+/** Returns the text for a payment that no form can pay now. A state newer than this package gets `changed`. */
 export function outcomeText(status: PaymentStatus, texts: PaymentTexts = defaultTexts, locale?: string): string {
   const until = status.action?.expires_at;
   switch (status.state) {

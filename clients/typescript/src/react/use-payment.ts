@@ -1,4 +1,4 @@
-// The payment of an order, opened and followed for as long as the component is there.
+// The payment of an order, opened and followed while the component is mounted.
 import { useCallback, useEffect, useState } from 'react';
 import { isKasseError } from '../errors.js';
 import type { Kasse } from '../kasse.js';
@@ -9,21 +9,22 @@ import { useKasse } from './provider.js';
 interface Seen {
   /** The newest status; undefined until the first answer. */
   status: PaymentStatus | undefined;
-  /** The secrets for Stripe.js; undefined where the order takes no payment any more. */
+  /** The secrets for Stripe.js; undefined if the order takes no payment any more. */
   opened: OpenedPayment | undefined;
   /**
-   * Why there is no payment, or why it cannot be followed: a KasseError, or what `getToken` has
-   * thrown.
+   * The reason that there is no payment, or that it cannot be followed: a KasseError, or the error of
+   * `getToken`. Undefined without one.
    */
   error: unknown;
-  /** What keeps the status from being read at the moment; it is tried again by itself. */
+  /** The error of the last try to read the status, while the hook tries again. Undefined without one. */
   trouble: unknown;
 }
 
+/** The result of `usePayment`. */
 export interface PaymentHandle extends Seen {
   /** Opens the payment again, after an error. */
   reload(): void;
-  /** Gets another customer session for the payment, into `opened`. Rejects where none can be had. */
+  /** Puts another customer session for the payment into `opened`. Rejects if Kasse makes none. */
   renewSession(): Promise<void>;
 }
 
@@ -31,8 +32,8 @@ const nothing: Seen = { status: undefined, opened: undefined, error: undefined, 
 
 /**
  * Opens the payment of an order and follows it. Effects that run twice, as in StrictMode, send one
- * request. Where the payment is superseded or cancelled, as by another currency in the cart, it opens
- * the one that has taken its place.
+ * request. If the payment is superseded or cancelled, for example by another currency in the cart, it
+ * opens the next one. It needs a `KasseProvider` around the component.
  */
 export function usePayment(order: string): PaymentHandle {
   const kasse = useKasse(order);
@@ -62,7 +63,7 @@ export function usePayment(order: string): PaymentHandle {
   return { ...seen, reload, renewSession };
 }
 
-const betweenOpens = 2000; // milliseconds: whatever the server answers, the page opens in no hot loop
+const betweenOpens = 2000; // milliseconds: for any answers of the server, the page does not open in a hot loop
 
 async function run(kasse: Kasse, signal: AbortSignal, news: (seen: Partial<Seen>) => void): Promise<void> {
   try {
@@ -80,8 +81,8 @@ async function run(kasse: Kasse, signal: AbortSignal, news: (seen: Partial<Seen>
 }
 
 /**
- * Reports whether only another payment can pay the order. Unless the order is closed, opening it
- * gives that one.
+ * Reports whether only another payment can pay the order. `open` then returns that payment, unless the
+ * order is closed.
  */
 function isOver(status: PaymentStatus): boolean {
   return status.superseded || status.state === 'canceled';
@@ -92,7 +93,7 @@ export function isPayable(status: PaymentStatus): boolean {
   return ['pay', 'retry', 'authenticate'].includes(status.next);
 }
 
-/** Opens the payment, or gives the one that is paid or under way already. */
+/** Opens the payment, or returns the one that is paid or in progress. */
 async function openOrFind(kasse: Kasse): Promise<{ status: PaymentStatus; opened: OpenedPayment | undefined }> {
   try {
     const opened = await kasse.open();
@@ -104,8 +105,8 @@ async function openOrFind(kasse: Kasse): Promise<{ status: PaymentStatus; opened
 }
 
 /**
- * Follows a payment to its end. Reports whether it has become stale before: it is over, or it can be
- * paid again and the secrets are missing, as after a debit that fails.
+ * Follows a payment until it is final or stale, and reports whether it is stale. Stale means that it is
+ * over, or that it can be paid again but the secrets are missing, as after a debit that failed.
  */
 async function followUntil(
   stale: (status: PaymentStatus) => boolean,

@@ -4,24 +4,22 @@ import type { ReturnedPayment } from '../return.js';
 import type { PaymentStatus } from '../types.js';
 import { useKasse } from './provider.js';
 
+/** The result of `usePaymentStatus`. */
 export interface StatusHandle {
-  /**
-   * The newest status; undefined until the first answer, and null where there is no
-   * payment.
-   */
+  /** The newest status; undefined until the first answer, and null if the order has no payment. */
   status: PaymentStatus | null | undefined;
-  /** Why it cannot be followed. */
+  /** The reason that the payment cannot be followed: a KasseError, or an error of `getToken`. Undefined without one. */
   error: unknown;
-  /** What keeps the status from being read at the moment; it is tried again by itself. */
+  /** The error of the last try to read the status, while the hook tries again. Undefined without one. */
   trouble: unknown;
 }
 
 const nothing: StatusHandle = { status: undefined, error: undefined, trouble: undefined };
 
 /**
- * Follows the payment that `takeReturnedPayment` has found in the address, by its client secret.
- * Without it, as in a tab that is opened again, it follows the order's current payment by the order
- * token. Nothing is opened.
+ * Follows the payment that `takeReturnedPayment` has returned, with its client secret. Without
+ * `returned`, as in a tab that is opened again, it follows the order's current payment with the order
+ * token. It never opens a payment. It needs a `KasseProvider` around the component.
  */
 export function usePaymentStatus(order: string, returned?: ReturnedPayment | undefined): StatusHandle {
   const kasse = useKasse(order);

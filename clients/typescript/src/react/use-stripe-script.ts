@@ -1,11 +1,11 @@
-// Stripe.js. It comes from Stripe, never from a copy. The entry "pure" loads it at the first
-// payment, and not at the import.
+// Stripe.js, always from Stripe and never from a copy. The entry "pure" loads it at the first payment,
+// and not at the import.
 import type { Stripe } from '@stripe/stripe-js';
-// Node resolves neither the folder nor the types of index.mjs.
+// The whole file name, because Node resolves neither the folder nor the types of index.mjs.
 import { loadStripe } from '@stripe/stripe-js/pure/index.js';
 import { useEffect, useState } from 'react';
 
-/** Loads Stripe.js for the account's publishable key, once for the page. */
+/** Loads Stripe.js for the account's publishable key, once for the page. `retry` loads it again after an error. */
 export function useStripeScript(key: string | undefined): {
   loaded: Stripe | undefined;
   error: unknown;

@@ -1,5 +1,12 @@
-// The entry for backends. It holds a service key: never load it into a page.
-export { createKasseServer, type KasseServer, type KasseServerOptions } from './server.js';
+// The entry for backends. It uses a service key: never load it into a page.
+export {
+  type CallOptions,
+  type CancelReason,
+  createKasseServer,
+  type KasseServer,
+  type KasseServerOptions,
+  type RefundCreate,
+} from './server.js';
 export { type EventPage, type FeedOptions } from './feed.js';
 export { type OrderPage, type OrderQuery } from './orders.js';
 export { verifyEvent, type VerifyOptions } from './verify.js';

@@ -1,22 +1,24 @@
-// The orders that a backend looks for, page by page.
+// The list of orders, page by page.
 import type { Call } from '../request.js';
 import type { Order, State } from '../types.js';
 
+/** Selects orders. Without members it selects all. */
 export interface OrderQuery {
   /** Only orders of this customer, `cus_…`. */
   customer?: string | undefined;
   /** Only orders whose payment is in this state now. A rare state takes many pages. */
   state?: State | undefined;
-  /** Only orders that were first known later than this moment; a text is RFC 3339. */
+  /** Only orders that Kasse first stored after this time; a string is RFC 3339. */
   createdAfter?: Date | string | undefined;
-  /** Most orders in one page, 1 to 100; 20 by default. */
+  /** The largest number of orders in one page, 1 to 100; 20 by default. */
   limit?: number | undefined;
-  /** `next` of the page before; absent: from the newest order. */
+  /** `next` of the page before. Without it: from the newest order. */
   after?: string | undefined;
 }
 
+/** A page of orders. */
 export interface OrderPage {
-  /** Newest first. A page may have fewer orders than `limit`, or none, and a `next`. */
+  /** Newest first. A page may have fewer orders than `limit`, or none, and still a `next`. */
   orders: Order[];
   /** `after` of the next page; null at the end. */
   next: string | null;
@@ -28,7 +30,7 @@ export function orderPage({ customer, state, createdAfter, limit, after }: Order
   return { method: 'GET', path: '/v1/orders', query: { customer, state, created_after, limit, after }, signal };
 }
 
-/** Yields the orders of all pages. An abort throws: an end without it means that no order is left. */
+/** Yields the orders of all pages. An abort throws: an end without an error means that no order is left. */
 export async function* eachOrder(
   read: (query: OrderQuery) => Promise<OrderPage>,
   query: OrderQuery,

@@ -1,23 +1,26 @@
-// Verification of pushed events, as Standard Webhooks defines it.
+// Verification of pushed events by the rules of Standard Webhooks.
 import { KasseError } from '../errors.js';
 import type { PushedEvent } from '../types.js';
 
+/** Options of `verifyEvent`. */
 export interface VerifyOptions {
   /**
-   * The request's body as it arrived, never parsed and written anew: the signature is over its
+   * The request's body as it arrived, never parsed and written again: the signature is over its
    * bytes.
    */
   body: string | Uint8Array;
-  /** The request's headers: those of fetch, or of Node. */
+  /** The request's headers, as fetch or Node has them. */
   headers: Headers | Record<string, string | string[] | undefined>;
-  /** The endpoint's secret `whsec_…`; several while a rotation is under way. */
+  /** The endpoint's secret in Kasse's `EVENT_ENDPOINTS`, `whsec_…`; several during a rotation. */
   secret: string | string[];
 }
 
 /**
- * Verifies a pushed event's signature and age (five minutes), and gives the event. Throws
- * `invalid_signature`: answer 400. Needs the package `standardwebhooks`. The same event may come
- * again: fulfil once per `order_id`, by a unique key of your own.
+ * Verifies the signature and the age (at most five minutes) of a pushed event, and returns the event.
+ * Throws a `KasseError` with `invalid_signature`: answer 400 or 401, and Kasse tries again later. Throws
+ * TypeError or Error for a secret that is empty or not base64. It needs the package
+ * `standardwebhooks`. The same event may come again: fulfil once per `order_id`, by a unique key of
+ * your own.
  */
 export async function verifyEvent({ body, headers, secret }: VerifyOptions): Promise<PushedEvent> {
   const { Webhook } = await import('standardwebhooks');
@@ -26,7 +29,8 @@ export async function verifyEvent({ body, headers, secret }: VerifyOptions): Pro
   const given = Object.fromEntries(names.map((name) => [name, header(headers, name)]));
   let cause: unknown;
   for (const one of [secret].flat()) {
-    const webhook = new Webhook(one); // throws where the secret is not base64
+    if (!one) throw new TypeError('verifyEvent: the secret is empty');
+    const webhook = new Webhook(one); // throws if the secret is not base64
     try {
       return webhook.verify(text, given) as PushedEvent;
     } catch (error) {

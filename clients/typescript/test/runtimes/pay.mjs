@@ -2,7 +2,7 @@
 import { createKasse, isKasseError } from '../../dist/index.js';
 import { createKasseServer, verifyEvent } from '../../dist/server/index.js';
 
-/** Gives what was seen, as a text. */
+/** Pays, and returns the states and error codes that it has seen, as one text. */
 export async function pay(baseUrl, stripe) {
   const backend = createKasseServer({ baseUrl, serviceKey: 'ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse' });
   const order = { order_id: `runtime-${crypto.randomUUID()}`, amount: 4200, currency: 'eur' };

@@ -12,7 +12,7 @@ let dev;
 before(async () => (dev = await startDev()));
 after(() => dev?.stop());
 
-/** Runs a program in the package's folder, and gives what it prints. */
+/** Runs a program in the package's folder, and returns its output. */
 async function run(program, ...args) {
   const { stdout } = await promisify(execFile)(program, [...args, 'test/runtimes/main.mjs', dev.kasse, dev.stripe], { cwd: here + '../..' });
   return stdout.trim();

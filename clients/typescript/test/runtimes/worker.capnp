@@ -4,7 +4,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       modules = [(name = "worker", esModule = embed "../../.built/worker.js")],
-      compatibilityDate = "2024-01-01", # before fetch took the option cache
+      compatibilityDate = "2024-01-01", # fetch of this date has no option cache
       globalOutbound = "network",
     )),
     (name = "network", network = (allow = ["local"])),
