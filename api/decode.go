@@ -46,8 +46,8 @@ func decodeMembers(c echo.Context, into any, required ...string) (present map[js
 	return d.present, d.verdict(required)
 }
 
-// decoders are those that are not in use. The package json looks up for each set of functions once which of them is
-// for a type, and that costs more than a body.
+// decoders are the decoders that are not in use. For each new set of functions package json looks up the
+// function of each type once, which costs more than decoding a body.
 var decoders = sync.Pool{New: func() any {
 	d := new(decoder)
 	d.option = json.WithUnmarshalers(json.UnmarshalFromFunc(d.value))

@@ -120,8 +120,8 @@ func newProblem(code payment.Code, detail string, fieldErrors []fieldError) prob
 	}
 }
 
-// problemOf puts an error into the contract's words. One without a code of the contract is internal; its text is for
-// the log.
+// problemOf translates an error into a problem of the contract. An error without a code of the contract is
+// internal; its text is only for the log.
 func problemOf(err error) problem {
 	var refused *refusal
 	var failed *payment.Error

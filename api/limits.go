@@ -16,7 +16,7 @@ import (
 	"kasse/service/payment"
 )
 
-// Limits is how often callers may come.
+// Limits are the rate limits of the callers.
 type Limits struct {
 	Service  Limit            // of one service key
 	Frontend Limit            // of the tokens of one order, and of the client secret of one payment
@@ -152,7 +152,7 @@ func (a *api) limitRefused(c echo.Context, refused error) error {
 	return err
 }
 
-// taking is how a request is counted.
+// taking counts a request with a quota: takeHere or takeShared.
 type taking func(c echo.Context, limit counted, key string) (left int, wait time.Duration)
 
 func takeHere(_ echo.Context, limit counted, key string) (left int, wait time.Duration) {

@@ -110,7 +110,7 @@ func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
 	}
 }
 
-// answerError answers with the problem that an error is; nil is none.
+// answerError answers with the problem of an error; nil needs no answer.
 func answerError(logger *slog.Logger, c echo.Context, err error) error {
 	if err == nil || c.Response().Committed { // what fails then is the writing: its reader has gone
 		return nil
@@ -150,7 +150,8 @@ func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	return next(c)
 }
 
-// logFailure writes why a request failed that is not its caller's fault. A caller who hung up is none.
+// logFailure logs why a request failed, unless the caller is at fault. A caller that disconnects is not a
+// failure.
 func logFailure(ctx context.Context, logger *slog.Logger, x *requestInfo, err error) {
 	level, attrs := slog.LevelWarn, []any{"request_id", x.requestID, "route", x.route, "error", err}
 	if x.code == payment.CodeInternal {

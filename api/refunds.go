@@ -15,7 +15,7 @@ type captureBody struct {
 	Unknown unknown `json:",embed"`
 }
 
-// refundBody is the body that gives money back.
+// refundBody is the body of a refund.
 type refundBody struct {
 	Amount  *int64         `json:"amount"` // minor units; nil: all that is left
 	Reason  nonEmptyString `json:"reason"`

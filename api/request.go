@@ -112,7 +112,7 @@ const (
 	maxWebhookBody = 256 << 10
 )
 
-// readJSON returns a body that claims to be plain JSON; an empty one may claim anything.
+// readJSON returns a body whose media type is JSON. An empty body may have any media type.
 func readJSON(c echo.Context) ([]byte, error) {
 	h := c.Request().Header
 	if h.Get(echo.HeaderContentEncoding) != "" {

@@ -2,7 +2,7 @@ package api
 
 import "kasse/service/payment"
 
-// shippingBody is where the goods go, in a create.
+// shippingBody is the delivery address of a create.
 type shippingBody struct {
 	Name           string      `json:"name"`
 	Address        addressBody `json:"address"`

@@ -16,7 +16,7 @@ import (
 	"kasse/service/payment"
 )
 
-// Tokens is what order tokens are signed and verified with.
+// Tokens configures how order tokens are signed and verified.
 type Tokens struct {
 	Secrets  []TokenSecret // the first mints, all verify; none: there are no order tokens
 	Audience string        // the aud that a token must name

@@ -44,8 +44,8 @@ type heldStatuses struct {
 	ends   heldEnds
 }
 
-// heldGroup is those that wait for one payment. One for which a change was seen stays a little longer than the last of
-// them, for their next requests.
+// heldGroup has the requests that wait for one payment. After a change it stays for a moment longer than the
+// last of them, for their next requests.
 type heldGroup struct {
 	id      payment.ID
 	waiting []*HeldStatus

@@ -3,7 +3,7 @@ package service
 import "time"
 
 const (
-	heldTick  = 100 * time.Millisecond // a held request ends so much too late at most
+	heldTick  = 100 * time.Millisecond // the most by which a held request ends late
 	heldSlots = 256
 	// latestFor is how long the payment of a group is remembered after a change: the next requests of those who were
 	// answered come within this time.
@@ -111,7 +111,8 @@ func (s *Service) releaseHeld() {
 	inParallel(held, func(h *HeldStatus, later func(func())) { h.end(h.unchanged(), nil, later) })
 }
 
-// lookAtGroups ends the groups without a request, and lets those look again that may have missed a hint.
+// lookAtGroups ends the groups without a request, and reads the payment again for those that may have missed
+// a hint.
 func (s *Service) lookAtGroups() {
 	all, now := &s.held, clockNow()
 	all.mu.Lock()

@@ -29,7 +29,7 @@ const (
 	NotStored    Outcome = "failed"
 )
 
-// Anomaly is something that does not fit.
+// Anomaly is a kind of unexpected event.
 type Anomaly string
 
 // The anomalies.

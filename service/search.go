@@ -90,8 +90,8 @@ func adopted(found []payment.Answer) payment.Fact {
 	return facts
 }
 
-// listUnknown searches for attempts of which only the existence of a later one is known. Numbers that
-// Stripe's list does not have got no payment.
+// listUnknown searches for attempts of which only the existence of a later one is known. A number that is
+// missing in Stripe's list has no payment.
 func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms payment.Fact) error {
 	if err := s.take(ctx, t, l, terms); err != nil {
 		return err

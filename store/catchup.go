@@ -11,11 +11,10 @@ import (
 
 var saveCatchUpScript = script("save_catch_up")
 
-// LoadCatchUp returns up to when Stripe's events have been caught up with, zero where they never were, and Redis's
-// clock.
-//
-// Each partition has a cursor of its own, and the oldest counts. A partition that went back in time has an old cursor
-// or none, independently of the others, so the events that it lost are listed again.
+// LoadCatchUp returns the time up to which Stripe's events have been caught up with, zero before the first
+// catch-up, and Redis's clock. Each partition has a cursor of its own, and the oldest counts. A partition
+// that went back in time has an old cursor or none, independently of the others, so the events that it lost
+// are listed again.
 func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	pipe := s.redis.Pipeline()
 	var stored []*redis.StringCmd
@@ -42,8 +41,9 @@ func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error
 	return done, clock.Val(), nil
 }
 
-// SaveCatchUp notes in every partition up to when Stripe's events have been caught up with; no cursor goes back. Redis
-// replicates a partition's cursor after what the catch-up wrote there: a failover that loses the one loses the other.
+// SaveCatchUp stores in every partition the time up to which Stripe's events have been caught up with; no
+// cursor goes back. Redis replicates a partition's cursor after what the catch-up wrote there: a failover
+// that loses the one loses the other.
 func (s *Store) SaveCatchUp(ctx context.Context, done time.Time) error {
 	for _, part := range s.partitions() {
 		err := saveCatchUpScript.Run(ctx, s.redis, []string{part.catchUp(), s.meta(part)}, done.Unix()).Err()

@@ -46,7 +46,7 @@ func (s *Store) RequestPass(ctx context.Context, r payment.PassRequest) (payment
 	}, corruptPass(err)
 }
 
-// WithdrawPass ends a request. The server that makes the pass learns it at the next ReportPass.
+// WithdrawPass ends a request. The next ReportPass then returns false to the server that makes the pass.
 func (s *Store) WithdrawPass(ctx context.Context, id string) error {
 	return unavailable(s.runPasses(ctx, "withdraw", id).Err())
 }

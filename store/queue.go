@@ -55,9 +55,8 @@ const (
 
 var queueRestoreScript = script("queue_restore")
 
-// QueueRestore notes a payment that is not stored, to be read at Stripe. One that is stored, or one
-// too many, of all or of those by one name, is not noted, and takes as long. Of the name only a hash
-// is stored.
+// QueueRestore queues a missing payment, to be read at Stripe. A payment is not queued if it is stored, or if
+// the queue or the share of its name is full; the call takes as long. Only a hash of the name is stored.
 func (s *Store) QueueRestore(ctx context.Context, id payment.ID, by string, byToken bool) error {
 	part, sum := s.paymentPartition(id), sha256.Sum256([]byte(by))
 	keys := []string{

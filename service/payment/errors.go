@@ -45,7 +45,7 @@ type Error struct {
 	RetryAfter      time.Duration
 	DeclineCode     string  // Stripe's, of a refused card
 	StripeRequestID string  // "req_…", for Stripe's dashboard and support
-	Payment         []byte  // the view of the payment that stands in the way
+	Payment         []byte  // the view of the payment that prevents the request
 	Oldest          string  // the cursor to go on from, of CodeCursorExpired
 	Intent          *Answer // the PaymentIntent, where Stripe's refusal showed it
 	Replayed        bool    // the failure is one that Stripe remembers: sending the same again is useless

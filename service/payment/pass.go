@@ -13,7 +13,7 @@ type PassRequest struct {
 	Verify bool      // also read every payment that has succeeded since From
 }
 
-// PassStanding is how a requested pass stands.
+// PassStanding is the state of a requested pass.
 type PassStanding struct {
 	First   bool   // no other unfinished request is older
 	Started bool   // a process has begun
@@ -22,7 +22,7 @@ type PassStanding struct {
 	PassResult
 }
 
-// PassResult is how far a pass is, and, once it is done, how it ended.
+// PassResult is the progress of a pass, and its result once it has ended.
 type PassResult struct {
 	Events      int      `json:"events"`       // of Stripe's, looked at
 	Applied     int      `json:"applied"`      // events that no webhook had brought
@@ -48,7 +48,7 @@ func (r PassResult) Encode() []byte {
 	return text
 }
 
-// DecodePassResult reads what Encode has returned. None is a pass that has not come to anything yet.
+// DecodePassResult decodes the output of Encode. An empty text is a pass without a result so far.
 func DecodePassResult(stored []byte) (r PassResult, err error) {
 	if len(stored) > 0 {
 		err = json.Unmarshal(stored, &r)

@@ -22,7 +22,7 @@ type CreateRequest struct {
 	Reopen                    bool             // a service key opens a closed order again
 }
 
-// Shipping is where the goods go, in Stripe's members.
+// Shipping is the delivery address, with Stripe's members.
 //
 // Source: https://docs.stripe.com/api/payment_intents/create#create_payment_intent-shipping
 type Shipping struct {
@@ -55,7 +55,7 @@ func (r RefundRequest) Name() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Asked is the amount that the caller names, in minor units; zero: all that is left.
+// RequestedAmount is the amount that the caller names, in minor units; zero: all that is left.
 func (r RefundRequest) RequestedAmount() int64 {
 	if r.Amount == nil {
 		return 0

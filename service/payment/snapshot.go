@@ -129,7 +129,7 @@ func (s Snapshot) rank() int {
 	return 0
 }
 
-// Observation is a snapshot with the moment and the event of its sighting.
+// Observation is a snapshot with its time and its event.
 type Observation struct {
 	// Unix seconds by Stripe's clock: an event's created, or an answer's Date
 	At         int64  `json:"at"`

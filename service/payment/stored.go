@@ -185,7 +185,7 @@ func (h *HistoryEntry) code(c *coder) {
 	c.close(&h.Added)
 }
 
-// codeActor codes whose call it was, if it was one. It uses the three tags from the first on.
+// codeActor codes the caller of a change, if a call caused it. It uses the three tags from the first on.
 func (h *HistoryEntry) codeActor(c *coder, first int) {
 	if !c.reading && h.By == nil || c.reading && !c.holds(first, first+2) {
 		return

@@ -122,7 +122,7 @@ type Page[T any] struct {
 // Listed is a PaymentIntent as a list shows it. That may be older than the list's date.
 type Listed struct {
 	Intent
-	Unreadable string       // why it makes no sense; then nothing but its id is set
+	Unreadable string       // why it is invalid; then only its id is set
 	Date       int64        // Unix seconds, of the list
 	Succeeded  int64        // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
 	Details    []RecordFact // the charge and the review

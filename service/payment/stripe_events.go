@@ -23,14 +23,14 @@ const (
 	AboutReview  StripeObject = "review"
 )
 
-// EventNeed is what an endpoint misses that does not send the type.
+// EventNeed is the consequence for an endpoint that does not get the type.
 type EventNeed int
 
 // The needs.
 const (
 	NeedState  EventNeed = iota // a state is wrong until a sweep reads the payment
 	NeedMoney                   // without it partial payments and refunds are noticed late
-	NeedDetail                  // with what was paid, the receipt or a review is known late
+	NeedDetail                  // the payment method, the receipt or a review is known late
 )
 
 // StripeEventTypes are all of them. Stripe takes 20 types in one list, so that the details are listed by themselves.

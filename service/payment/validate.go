@@ -61,7 +61,7 @@ var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
 
 var hasLetter = regexp.MustCompile(`[A-Za-z]`)
 
-// Words of Stripe's; nothing stands for its default.
+// Stripe's words; the empty one means Stripe's default.
 var (
 	setupUsages      = []string{"", "on_session", "off_session"}
 	redisplayFilters = []string{"always", "limited", "unspecified"}

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// Verification is how far a success counts that only a webhook has brought. A leaked webhook secret can forge one.
+// Verification is how a success counts that only a webhook has reported. A leaked webhook secret can forge
+// one.
 type Verification string
 
 // The settings of SUCCESS_VERIFICATION. An empty one is VerifyOff.
 const (
 	VerifyInBackground Verification = "background" // it counts, and Stripe is asked once
-	VerifyBefore       Verification = "before"     // it is held until Stripe has borne it out
+	VerifyBefore       Verification = "before"     // it is held until Stripe has confirmed it
 	VerifyOff          Verification = "off"        // it counts
 )
 

@@ -214,7 +214,7 @@ func code(status int) string {
 	return statuses[status]
 }
 
-// Answered counts a request.
+// RequestHandled counts a request.
 func (m *metrics) RequestHandled(ctx context.Context, method, route string, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
@@ -255,12 +255,12 @@ func (m *metrics) Anomaly(what service.Anomaly) { m.anomalies.WithLabelValues(st
 // Reconciled sets the time at which the source was last handled.
 func (m *metrics) Reconciled(source string) { m.reconciled.WithLabelValues(source).SetToCurrentTime() }
 
-// Asked counts one try of a call to Stripe.
+// CallMade counts one try of a call to Stripe.
 func (m *metrics) CallMade(operation string, status int, took time.Duration) {
 	m.stripe.WithLabelValues(operation, code(status)).Observe(took.Seconds())
 }
 
-// Exchanged counts an exchange with Redis.
+// CommandRun counts a command or pipeline sent to Redis.
 func (m *metrics) CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	m.redis.WithLabelValues(command).Observe(took.Seconds())
 	if failed {

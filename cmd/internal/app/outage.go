@@ -122,7 +122,7 @@ type outageWatch struct {
 	outage *outage
 }
 
-// Exchanged records a command's result.
+// CommandRun records a command's result.
 func (w outageWatch) CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	w.metrics.CommandRun(ctx, command, began, took, failed)
 	if !failed {

@@ -13,13 +13,13 @@ import (
 type Tracing interface {
 	// Requests makes a span of every request, in its caller's trace.
 	Requests(next http.Handler) http.Handler
-	// Answered names the request's span by its route, which is known at its end.
+	// RequestHandled names the request's span by its route, which is known at its end.
 	RequestHandled(ctx context.Context, method, route string, status int)
 	// Parker returns a parker that ends the spans of the requests that next parks.
 	Parker(next api.Parker) api.Parker
 	// Outliving returns a context that outlives the request, with its span only.
 	Outliving(ctx context.Context) context.Context
-	// Exchanged makes a span of a finished exchange with Redis, if the request is traced.
+	// CommandRun makes a span of a finished command or pipeline, if the request is traced.
 	CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
 	// Calls makes a span of every try of a call to Stripe, and sends Stripe the trace's id.
 	Calls(next http.RoundTripper) http.RoundTripper

@@ -128,7 +128,7 @@ func (p tracedParker) Park(
 	}, true
 }
 
-// Answered names the request's span by its route, which is known at its end.
+// RequestHandled names the request's span by its route, which is known at its end.
 func (*Traces) RequestHandled(ctx context.Context, method, route string, status int) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -144,7 +144,7 @@ func (*Traces) RequestHandled(ctx context.Context, method, route string, status 
 	}
 }
 
-// Exchanged makes a span of a finished exchange with Redis, if the request is traced. Background work is not
+// CommandRun makes a span of a finished command or pipeline, if the request is traced. Background work is not
 // traced.
 func (*Traces) CommandRun(
 	ctx context.Context, command string, began time.Time, took time.Duration, failed bool,
