@@ -9,11 +9,11 @@ import (
 	"kasse/service/payment"
 )
 
-// order is the shop's knowledge of an order.
+// order is an order as the shop knows it.
 type order struct {
 	id     payment.OrderID
 	prices []*price
-	tokens []payment.CreateRequest // requests of the signed tokens
+	tokens []payment.CreateRequest // the claims of its signed tokens
 
 	refunds []payment.RefundRequest // requested refunds
 }
@@ -30,7 +30,7 @@ type price struct {
 
 const always = int64(1) << 60
 
-// floor is the rev of the newest applied price.
+// floor returns the rev of the newest applied price.
 func (o *order) floor() int64 {
 	floor := int64(0)
 	for _, p := range o.prices {
@@ -68,7 +68,7 @@ func (w *simulation) backendRequests() bool {
 		return false
 	}
 	o := w.drawOrder()
-	if w.handed(o) == nil {
+	if w.drawHandedOut(o) == nil {
 		pick(w, w.presentToken, w.createByKey)(o)
 		return true
 	}
@@ -140,7 +140,7 @@ func (w *simulation) earliest() int64 {
 func (w *simulation) create(o *order, name string, r payment.CreateRequest, p *price) {
 	floor, losses := o.floor(), w.losses
 	var opened service.Opened
-	about := fmt.Sprintf("create of %s by %s over %d rev %d", r.Order, name, r.Terms.Amount, r.Rev)
+	about := fmt.Sprintf("create of %s by %s, amount %d, rev %d", r.Order, name, r.Terms.Amount, r.Rev)
 	w.begin(about, func(ctx context.Context, at *replica) (err error) {
 		opened, err = at.Create(ctx, r)
 		return err
@@ -156,13 +156,12 @@ func (w *simulation) create(o *order, name string, r payment.CreateRequest, p *p
 	w.last.create = true
 }
 
-// mint records the terms of a token that the service has signed.
+// mint makes the service record the terms of a token, which the order then has.
 func (w *simulation) mint(o *order) {
 	r := payment.CreateRequest{Order: o.id, Terms: w.terms(o)}
 	p, losses := o.set(r.Terms, 0, always), w.losses
-	w.begin(fmt.Sprintf(
-		"mint for %s over %d", o.id, r.Terms.Amount,
-	), func(ctx context.Context, at *replica) (err error) {
+	about := fmt.Sprintf("token for %s, amount %d", o.id, r.Terms.Amount)
+	w.begin(about, func(ctx context.Context, at *replica) (err error) {
 		r.Rev, err = at.RecordTerms(ctx, r)
 		return err
 	}, func(err error) {
@@ -174,8 +173,8 @@ func (w *simulation) mint(o *order) {
 	})
 }
 
-// handed draws one of the order's PaymentIntents whose secret a customer has; nil if there is none.
-func (w *simulation) handed(o *order) *intent {
+// drawHandedOut draws one of the order's PaymentIntents whose secret a customer has; nil if there is none.
+func (w *simulation) drawHandedOut(o *order) *intent {
 	held := slices.DeleteFunc(w.stripe.of(o.id), func(p *intent) bool { return !p.handedOut })
 	if len(held) == 0 {
 		return nil
@@ -184,7 +183,7 @@ func (w *simulation) handed(o *order) *intent {
 }
 
 func (w *simulation) changeAmount(o *order) {
-	p := w.handed(o)
+	p := w.drawHandedOut(o)
 	version := w.storedView(p.id).Version
 	terms := w.stored(o.id).Terms
 	terms.Amount = w.terms(o).Amount
@@ -200,7 +199,7 @@ func (w *simulation) changeAmount(o *order) {
 }
 
 func (w *simulation) cancelPayment(o *order) {
-	p := w.handed(o)
+	p := w.drawHandedOut(o)
 	if w.happens(0.5) {
 		return
 	}
@@ -210,14 +209,14 @@ func (w *simulation) cancelPayment(o *order) {
 	}, func(err error) {
 		w.expect(err, payment.CodeInvalidState)
 		if err == nil && p.Status != payment.Canceled {
-			w.violated("the cancel of %s is answered with success, and it is %s", p.id, p.Status)
+			w.violated("the cancel of %s succeeds, and its status is %s", p.id, p.Status)
 		}
 	})
 }
 
 // captureOrRefund captures authorized money or refunds received money. Some calls are repeated.
 func (w *simulation) captureOrRefund(o *order) {
-	switch p := w.handed(o); p.Status { //nolint:exhaustive // nothing can be done in the others
+	switch p := w.drawHandedOut(o); p.Status { //nolint:exhaustive // the others allow neither
 	case payment.RequiresCapture:
 		amount := w.partOf(p.AmountCapturable)
 		w.begin(fmt.Sprintf("capture of %d of %s", amount, p.id), func(ctx context.Context, at *replica) error {
@@ -237,9 +236,8 @@ func (w *simulation) refund(o *order, p *intent) {
 		})
 	}
 	r := pick(w, o.refunds...)
-	w.begin(fmt.Sprintf(
-		"refund %s of %d of %s", r.Key, *r.Amount, r.Payment,
-	), func(ctx context.Context, at *replica) error {
+	about := fmt.Sprintf("refund %s of %d of %s", r.Key, *r.Amount, r.Payment)
+	w.begin(about, func(ctx context.Context, at *replica) error {
 		_, err := at.Refund(ctx, r)
 		return err
 	}, func(err error) {
@@ -258,12 +256,12 @@ func (w *simulation) partOf(amount int64) int64 {
 
 // readStatus reads a payment's status and compares it with earlier results.
 func (w *simulation) readStatus(o *order) {
-	p := w.handed(o)
+	p := w.drawHandedOut(o)
 	known, losses := w.storedView(p.id).Version, w.losses
-	w.begin("question about "+string(p.id), func(ctx context.Context, at *replica) error {
+	w.begin("status of "+string(p.id), func(ctx context.Context, at *replica) error {
 		stored, err := at.Status(ctx, service.Caller{Key: "shop"}, p.id)
 		if err == nil && stored.Version < known && losses == w.losses {
-			return fmt.Errorf("version %d after %d", stored.Version, known)
+			return fmt.Errorf("version %d is shown after version %d", stored.Version, known)
 		}
 		return err
 	}, func(err error) { w.expect(err) })
@@ -273,7 +271,7 @@ func (w *simulation) readStatus(o *order) {
 func (w *simulation) readOrder(o *order) {
 	losses := w.losses
 	known := w.stored(o.id).Revision != ""
-	w.begin("question about "+string(o.id), func(ctx context.Context, at *replica) error {
+	w.begin("order "+string(o.id), func(ctx context.Context, at *replica) error {
 		_, err := at.Order(ctx, service.Caller{Key: "shop"}, o.id)
 		return err
 	}, func(err error) {

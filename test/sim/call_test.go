@@ -26,7 +26,7 @@ type call struct {
 	timeout time.Duration       // after which the caller gives up
 
 	seen      bool // the scheduler has decided whether it is slow
-	slowUntil int  // the step before which it does not move
+	slowUntil int  // the step until which it does not arrive
 	done      bool // it has taken effect; its response is pending
 	abandoned bool // its caller has given up
 	value     any
@@ -50,11 +50,10 @@ func (c *call) writes() bool {
 
 // polls reports whether workers repeat the call and it mostly finds no work.
 func (c *call) polls() bool {
-	return slices.Contains(
-		[]string{
-			"ClaimReads", "ClaimSweeps", "ClaimOrders", "ClaimRestores", "ReadsDue", "AllowRead", "IsUnknown",
-			"AcquireLease",
-		}, c.name)
+	return slices.Contains([]string{
+		"ClaimReads", "ClaimSweeps", "ClaimOrders", "ClaimRestores", "ReadsDue", "AllowRead", "IsUnknown",
+		"AcquireLease",
+	}, c.name)
 }
 
 // compareCalls orders pending calls independently of the goroutines' scheduling.
@@ -125,10 +124,10 @@ func (c *call) timedOut() error {
 	if c.toStripe() {
 		return &payment.Error{Code: payment.CodeStripeTimeout, Detail: "the simulated Stripe did not answer"}
 	}
-	return redisAway()
+	return redisUnreachable()
 }
 
-func redisAway() error {
+func redisUnreachable() error {
 	return &payment.Error{
 		Code: payment.CodeStoreUnavailable, Detail: "the simulated Redis did not answer", RetryAfter: time.Second,
 	}
@@ -143,6 +142,7 @@ type actor struct {
 
 type actorKey struct{}
 
+// as returns a context for the calls of an actor.
 func as(ctx context.Context, a *actor) context.Context { return context.WithValue(ctx, actorKey{}, a) }
 
 func actorOf(ctx context.Context) *actor { a, _ := ctx.Value(actorKey{}).(*actor); return a }

@@ -21,14 +21,14 @@ type event struct {
 // announce makes an event of a PaymentIntent.
 func (s *stripe) announce(p *intent, kind string) {
 	if s.sim.settings.omitEvents && s.sim.fault(0.02) {
-		s.sim.tracef("  Stripe makes no event of it: %s of %s", kind, p.id)
+		s.sim.tracef("  Stripe omits the event %s of %s", kind, p.id)
 		p.eventOmitted = true
 		return
 	}
 	shown := p.show()
 	e := s.newEvent(p, kind)
 	e.Intent = &shown
-	if s.sim.fault(0.02) { // Stripe sends some twice
+	if s.sim.fault(0.02) { // Stripe sends some events twice
 		twin := *e
 		twin.ID += "b"
 		s.events = append(s.events, &twin)

@@ -11,9 +11,9 @@ import (
 // maxSteps limits the steps until the simulation is at rest.
 const maxSteps = 20_000
 
-// finishWorld ends the faults, finishes all requests, delivers every event, restores what Redis has lost, and
+// finish ends the faults, finishes all requests, delivers every event, restores the data that Redis has lost, and
 // checks the result.
-func (w *simulation) finishWorld() {
+func (w *simulation) finish() {
 	w.faultsEnded = true
 	w.tracef("the faults end")
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
@@ -22,7 +22,7 @@ func (w *simulation) finishWorld() {
 	w.until("every event is acknowledged", w.delivered)
 	w.until("all is settled", w.settled)
 	for _, p := range w.stripe.intents {
-		w.checkRest(p)
+		w.checkWithoutSweep(p)
 	}
 	for _, p := range w.stripe.intents {
 		p.read = false
@@ -49,7 +49,7 @@ func (w *simulation) until(what string, holds func() bool) {
 		}
 		w.conclude()
 	}
-	w.violated("it never happens that %s: %d requests, %v", what, len(w.begun), w.queued())
+	w.violated("after %d steps not reached: %s; %d requests, queues %v", maxSteps, what, len(w.begun), w.queued())
 }
 
 // queued lists the queues' content, for reports.
@@ -86,14 +86,15 @@ func (w *simulation) settled() bool {
 	})
 }
 
-// checkRest: a payment with events is known without a sweep. Only a change of the amount has no event.
-func (w *simulation) checkRest(p *intent) {
+// checkWithoutSweep: the view of a payment is right without a sweep if every change had an event. A change of the
+// amount has none, so the amount is not compared.
+func (w *simulation) checkWithoutSweep(p *intent) {
 	if w.failure != nil || p.eventOmitted {
 		return
 	}
 	v := w.viewIn(w.holder(p.id), p.id)
 	if v.Status != p.Status || v.AmountReceived != p.AmountReceived {
-		w.violated("every event has come, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
+		w.violated("every event has arrived; %s is shown as %+v, want %+v", p.id, v, p.Snapshot)
 	}
 }
 
@@ -126,31 +127,29 @@ func (w *simulation) checkEnd(o *order) {
 	stored, paid := w.stored(o.id), 0
 	for _, p := range w.stripe.of(o.id) {
 		w.checkShown(p)
-		if p.isCopy || (p.eventOmitted && !p.handedOut && w.holder(
-			p.id,
-		) == nil) { // no event names it, and no caller has its secret
-			continue
+		if p.isCopy || (p.eventOmitted && !p.handedOut && w.holder(p.id) == nil) {
+			continue // a payment of another user, or one without an event and without a caller that has its secret
 		}
 		if p.Status == payment.Succeeded {
 			paid++
 		}
 		wanted := stored.Winner == "" && stored.Closed == "" && stored.Current() == p.id
 		if p.payable() && !wanted {
-			w.violated("all is quiet, %s can be paid, and %+v has no use for it", p.id, stored)
+			w.violated("at rest: %s can be paid, and is not the current payment of %+v", p.id, stored)
 		}
 	}
 	if (paid > 0) != (stored.Winner != "") || paid > 1 {
-		w.violated("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
+		w.violated("%s was paid %d times, and its winner is %q", o.id, paid, stored.Winner)
 	}
 	w.checkTerms(stored)
 	current := w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current())
 	if paid := w.paidEvents(o.id); (current.FulfillableAt != nil) != (paid == 1) {
-		w.violated("%s could be fulfilled at %v, and order.paid was sent %d times", o.id, current.FulfillableAt, paid)
+		w.violated("%s has fulfillable_at %v, and %d order.paid", o.id, current.FulfillableAt, paid)
 	}
 	if current.Superseded {
-		w.violated("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)
+		w.violated("at rest: the current payment %s of %s is superseded", stored.Current(), o.id)
 	}
-	w.checkWord(o.id, current)
+	w.compareLastEvent(o.id, current)
 }
 
 // checkTerms: the terms of a won order are not older than those of its winner. The rev on a PaymentIntent is
@@ -163,38 +162,37 @@ func (w *simulation) checkTerms(o payment.Order) {
 	p := w.stripe.intent(o.Winner)
 	rev := payment.OriginOf(p.Metadata).Rev
 	if o.Rev < rev || (o.Rev == rev && o.Terms.Amount != p.Amount) {
-		w.violated("%s was won by %s at rev %d, and has older terms: %+v of rev %d", o.ID, p.id, rev, o.Terms, o.Rev)
+		w.violated("%s was won by %s of rev %d, and has older terms: %+v of rev %d", o.ID, p.id, rev, o.Terms, o.Rev)
 	}
 }
 
-// checkShown: the stored view of a payment agrees with Stripe.
+// checkShown: the stored view of a payment equals its state at Stripe.
 func (w *simulation) checkShown(p *intent) {
 	holder := w.holder(p.id)
 	switch {
 	case holder == nil && p.eventOmitted && !p.handedOut:
 		return
 	case holder == nil:
-		w.violated("all is quiet, and %s is not known: %+v", p.id, p.Snapshot)
+		w.violated("at rest: Redis has no record of %s: %+v", p.id, p.Snapshot)
 		return
 	}
 	v := w.viewIn(holder, p.id)
 	if v.Status != p.Status || v.Amount != p.Amount || v.Currency != p.Currency ||
-		v.AmountReceived != p.AmountReceived ||
-		v.AmountRefunded != w.stripe.given(p) || v.State != w.stateOf(p) {
-		w.violated("all is quiet, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
+		v.AmountReceived != p.AmountReceived || v.AmountRefunded != w.stripe.refunded(p) || v.State != w.stateOf(p) {
+		w.violated("at rest: %s is shown as %+v, want %+v", p.id, v, p.Snapshot)
 	}
 	if !w.pointersLost && string(w.storedView(p.id).View) != string(holder.views[p.id].View) {
-		w.violated("all is quiet, and no pointer leads from %s", p.id)
+		w.violated("at rest: %s has no pointer to its order", p.id)
 	}
 }
 
 // stateOf returns Kasse's state for a PaymentIntent.
 func (w *simulation) stateOf(p *intent) payment.State {
-	given := w.stripe.given(p)
+	refunded := w.stripe.refunded(p)
 	switch {
-	case p.Status == payment.Succeeded && given >= p.AmountReceived:
+	case p.Status == payment.Succeeded && refunded >= p.AmountReceived:
 		return payment.Refunded
-	case p.Status == payment.Succeeded && given > 0:
+	case p.Status == payment.Succeeded && refunded > 0:
 		return payment.PartiallyRefunded
 	case p.Status == payment.RequiresPaymentMethod && p.Failure != nil:
 		return payment.Failed
@@ -202,7 +200,6 @@ func (w *simulation) stateOf(p *intent) payment.State {
 	return map[payment.Status]payment.State{
 		payment.RequiresPaymentMethod: payment.Pending, payment.RequiresAction: payment.ActionRequired,
 		payment.Processing: payment.InProgress, payment.RequiresCapture: payment.Authorized,
-		payment.Succeeded: payment.Paid,
-		payment.Canceled:  payment.CanceledState,
+		payment.Succeeded: payment.Paid, payment.Canceled: payment.CanceledState,
 	}[p.Status]
 }

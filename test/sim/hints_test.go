@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// hints are Redis's channels. A waiting reader gets a hint at each change of its order or payment, unless the
-// hint is lost.
+// hints replaces Redis's channels. A waiting reader gets a hint at each change of its order or payment, unless the hint
+// is lost.
 type hints struct {
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}

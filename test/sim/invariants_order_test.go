@@ -9,20 +9,20 @@ import (
 	"kasse/service/payment"
 )
 
-// checkOrder: the winner stays, its terms are frozen, it has paid, and no other payment of the order has paid
+// checkOrder: the winner and its terms do not change, the winner was paid, and no other payment of the order was paid
 // before it.
 func (w *simulation) checkOrder(id payment.OrderID, before, after payment.Order) {
 	if before.Winner != "" && after.Winner != before.Winner {
-		w.violated("%s was won by %s, and now by %q", id, before.Winner, after.Winner)
+		w.violated("the winner of %s changes from %s to %q", id, before.Winner, after.Winner)
 	}
 	if before.Winner != "" && before.Terms != after.Terms && (w.losses == 0 || !w.showsTerms(after)) {
-		w.violated("the terms of %s change after it was won", id)
+		w.violated("the terms of %s change after the order was won", id)
 	}
 	for _, a := range after.Attempts {
 		if p := w.stripe.intent(a.Payment); p != nil && (p.origin.Order != id || p.origin.Attempt != a.Number) {
 			w.violated(
-				"%s is attempt %d of %s, and claims to be %d of %s", a.Payment, a.Number, id, p.origin.Attempt,
-				p.origin.Order,
+				"%s is attempt %d of %s, and its metadata has attempt %d of %s", a.Payment, a.Number, id,
+				p.origin.Attempt, p.origin.Order,
 			)
 		}
 	}
@@ -32,7 +32,7 @@ func (w *simulation) checkOrder(id payment.OrderID, before, after payment.Order)
 	winner := w.stripe.intent(after.Winner)
 	for _, p := range w.stripe.of(id) {
 		if winner.paid == 0 || (p.paid > 0 && p.paid < winner.paid && !p.isCopy) {
-			w.violated("%s is won by %s: %+v", id, after.Winner, winner.Snapshot)
+			w.violated("%s is won by %s, which was not paid first: %+v", id, after.Winner, winner.Snapshot)
 		}
 	}
 }
@@ -52,15 +52,15 @@ func (w *simulation) checkEvents(write orderWrite, before, after *storedOrder) {
 	for _, e := range write.changes.Events {
 		v := w.viewOf(e.Data)
 		if announced[v.Payment] {
-			w.violated("one write announces %s twice", v.Payment)
+			w.violated("one write has two events of %s", v.Payment)
 		}
 		announced[v.Payment] = true
 		if stored := after.views[v.Payment]; string(stored.View) != string(e.Data) ||
 			e.ID != fmt.Sprintf("%s.%d", v.Payment, stored.Version) {
-			w.violated("%s is announced as %s, and stored is %s", e.ID, e.Data, stored.View)
+			w.violated("the event %s has the view %s, and the stored view is %s", e.ID, e.Data, stored.View)
 		}
 		if superseded := isSuperseded(e.Type); superseded && ofOrder {
-			w.violated("%s is announced after an event of the order", e.ID)
+			w.violated("the event %s of a superseded payment comes after an event of the order", e.ID)
 		} else {
 			ofOrder = ofOrder || !superseded
 		}
@@ -71,7 +71,7 @@ func (w *simulation) checkEvents(write orderWrite, before, after *storedOrder) {
 	for _, v := range write.changes.Views {
 		opening := w.viewIn(before, v.Payment).State == "" && v.To == payment.Pending
 		if !announced[v.Payment] && !opening && (!unknown || v.To.Won()) {
-			w.violated("a change of %s is not announced: %s", v.Payment, v.JSON)
+			w.violated("a change of %s has no event: %s", v.Payment, v.JSON)
 		}
 	}
 	w.checkStream(write.ref.Order)
@@ -88,16 +88,16 @@ func (w *simulation) checkStream(id payment.OrderID) {
 			continue
 		}
 		if e.view.Version <= newest[e.view.Payment] {
-			w.violated("%s is announced at version %d after %d", e.view.Payment, e.view.Version, newest[e.view.Payment])
+			w.violated("%s has an event of version %d after %d", e.view.Payment, e.view.Version, newest[e.view.Payment])
 		}
 		newest[e.view.Payment] = e.view.Version
 	}
 	if paid := w.paidEvents(id); paid > 1 {
-		w.violated("order.paid is sent %d times for %s", paid, id)
+		w.violated("%s has %d order.paid", id, paid)
 	}
 }
 
-// paidEvents counts the surviving order.paid of an order.
+// paidEvents counts the surviving order.paid events of an order.
 func (w *simulation) paidEvents(id payment.OrderID) (count int) {
 	for _, e := range w.redis.ofOrder(id).stream {
 		if e.view.Order == id && e.Type == "order.paid" {
@@ -107,15 +107,15 @@ func (w *simulation) paidEvents(id payment.OrderID) (count int) {
 	return count
 }
 
-// checkID: an id belongs to one event permanently, even if Redis has lost it since. A version may come twice
-// only if Redis's clock went back as well.
+// checkID: an id belongs to one event permanently, even if Redis has lost the event since. Two events may have the same
+// version only if Redis's clock has also gone back.
 func (w *simulation) checkID(e payment.Announcement) {
 	if w.settings.clockJumps > 0 {
 		return
 	}
 	text := e.Type + " " + string(e.Data)
 	if other, known := w.announced[e.ID]; known && other != text {
-		w.violated("the id %s names two events:\n%s\n%s", e.ID, other, text)
+		w.violated("two events have the id %s:\n%s\n%s", e.ID, other, text)
 	}
 	w.announced[e.ID] = text
 }
@@ -127,34 +127,35 @@ func (w *simulation) checkCanceled(write orderWrite, e payment.Announcement, v p
 		return
 	}
 	p := w.stripe.intent(v.Payment)
-	// A create that fails releases its lease. If Redis's clock has gone forward since, the grace is over.
+	// A create that fails releases its lease. If Redis's clock has jumped forward since, the grace period is over.
 	failed := w.settings.clockJumps > 0 && write.saved.Lease == payment.Lease{}
 	if p.withdrawnBy != nil && w.running(p.withdrawnBy) && p.withdrawnBy.create && !failed &&
 		before.Lease.Held(write.changes.Now) {
-		w.violated("order.canceled is sent of %s while %s goes on", v.Payment, p.withdrawnBy.name)
+		w.violated("order.canceled is sent for %s while %s still runs", v.Payment, p.withdrawnBy.name)
 	}
 	for _, later := range w.stripe.of(write.ref.Order) {
 		if later.handedOut && !later.isCopy && later.origin.Attempt > p.origin.Attempt &&
 			later.Status != payment.Canceled {
-			w.violated("order.canceled is sent of %s, and %s can be paid", v.Payment, later.id)
+			w.violated("order.canceled is sent for %s, and %s can be paid", v.Payment, later.id)
 		}
 	}
 }
 
-// checkLastWord: payment, state and fulfillable of the order's last order.* event are those of its current
-// payment. Without any event it is pending. They may differ while the payment is being withdrawn, or while an
+// checkLastEvent: payment, state and fulfillable of the order's last order.* event are those of its current payment.
+// Without such an event the payment is pending. They may differ while the payment is being withdrawn, or while an
 // attempt is unknown.
-func (w *simulation) checkLastWord(id payment.OrderID, stored *storedOrder) {
+func (w *simulation) checkLastEvent(id payment.OrderID, stored *storedOrder) {
 	o := w.decode(stored)
 	current := o.Attempt(o.Current())
 	unknown := slices.ContainsFunc(o.Attempts, func(a payment.Attempt) bool { return a.Unknown })
 	if current == nil || current.Superseded || unknown {
 		return
 	}
-	w.checkWord(id, w.viewIn(stored, o.Current()))
+	w.compareLastEvent(id, w.viewIn(stored, o.Current()))
 }
 
-func (w *simulation) checkWord(id payment.OrderID, v payment.View) {
+// compareLastEvent compares an order's last order.* event with the view of its current payment.
+func (w *simulation) compareLastEvent(id payment.OrderID, v payment.View) {
 	var last *entry
 	for i, e := range w.redis.ofOrder(id).stream {
 		if e.view.Order == id && !isSuperseded(e.Type) && e.Type != "order.duplicate_payment" {
@@ -163,10 +164,10 @@ func (w *simulation) checkWord(id payment.OrderID, v payment.View) {
 	}
 	switch {
 	case last == nil && v.State != payment.Pending && v.State != "":
-		w.violated("%s is %s, and no event says so", v.Payment, v.State)
+		w.violated("%s is %s, and its order has no event", v.Payment, v.State)
 	case last == nil:
 	case last.view.Payment != v.Payment, last.view.State != v.State, last.view.Fulfillable != v.Fulfillable:
-		w.violated("the last event of %s is %s of %s, %s, fulfillable %t; %s is %s, fulfillable %t",
+		w.violated("the last event of %s is %s of %s, %s, fulfillable %t; want %s, %s, fulfillable %t",
 			id, last.Type, last.view.Payment, last.view.State, last.view.Fulfillable, v.Payment, v.State, v.Fulfillable)
 	}
 }
@@ -176,40 +177,41 @@ func (w *simulation) checkWord(id payment.OrderID, v payment.View) {
 func (w *simulation) checkOpened(o *order, opened service.Opened, floor int64, losses int) {
 	p := w.stripe.intent(opened.ID)
 	if p == nil || p.origin.Order != o.id || p.isCopy || opened.ClientSecret.Reveal() != string(p.id)+"_secret_x" {
-		w.violated("%s is answered with %q", o.id, opened.ID)
+		w.violated("the create of %s returns %q", o.id, opened.ID)
 		return
 	}
 	p.handedOut = true
-	w.checkTruth(p)
+	w.checkOnePayable(p)
 	if losses != w.losses {
 		return
 	}
 	p.shownAge = max(p.shownAge, o.age(p.Amount))
 	shared := w.losses > 0 && time.Since(w.lostAt) < stripeTimeout // the pointer may have been read before the loss
 	if w.redis.ofPayment(p.id).pointers[p.id] != o.id && !shared {
-		w.violated("%s is handed out, and no pointer leads from it", p.id)
+		w.violated("%s is handed out without a pointer to its order", p.id)
 	}
 	if !p.payable() {
-		return // the customer was faster
+		return // the customer has paid meanwhile
 	}
 	amount := func(s *price) bool { return s.hi >= floor && s.terms.Amount == p.Amount }
 	customer := func(s *price) bool { return s.hi >= floor && s.terms.Customer == p.Customer }
 	if !slices.ContainsFunc(o.prices, amount) || !slices.ContainsFunc(o.prices, customer) {
 		w.violated(
-			"%s is handed out at %d for %q, and a newer price than %d was applied", p.id, p.Amount, p.Customer,
-			floor,
+			"%s is handed out with amount %d for %q, and a newer price was applied, of rev %d", p.id, p.Amount,
+			p.Customer, floor,
 		)
 	}
 	if (opened.Session == nil) != (p.Customer == "") {
-		w.violated("the session of %q is %v", p.Customer, opened.Session)
+		w.violated("the session of customer %q is %v", p.Customer, opened.Session)
 	}
 }
 
-// checkPrice: a customer who has seen a price is never asked for an older one.
+// checkPrice: a payment that was handed out with a price never gets an older price.
 func (w *simulation) checkPrice(p *intent) {
 	o := w.order(p.origin.Order)
 	if age := o.age(p.Amount); age > 0 && age < p.shownAge {
-		w.violated("%s was handed out at a price of %d, and goes back to %d of %d", p.id, p.shownAge, p.Amount, age)
+		w.violated("%s was handed out with a price of rev %d, and goes back to %d of rev %d",
+			p.id, p.shownAge, p.Amount, age)
 	}
 }
 
@@ -218,11 +220,11 @@ func (w *simulation) checkRefunds() {
 	made := map[string]payment.RefundID{}
 	for _, r := range w.stripe.refunds {
 		if other, twice := made[r.Call]; twice && r.Call != "" {
-			w.violated("%s and %s are one call", other, r.ID)
+			w.violated("one call has made the refunds %s and %s", other, r.ID)
 		}
 		made[r.Call] = r.ID
-		if w.stripe.given(r.payment) > r.payment.AmountReceived {
-			w.violated("more of %s is given back than has come", r.payment.id)
+		if w.stripe.refunded(r.payment) > r.payment.AmountReceived {
+			w.violated("more of %s is refunded than was received", r.payment.id)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func (w *simulation) viewIn(o *storedOrder, id payment.ID) payment.View {
 	return w.viewOf(o.views[id].View)
 }
 
-// decode decodes the order; zero if there is none.
+// decode decodes an order; zero if there is none.
 func (w *simulation) decode(o *storedOrder) (row payment.Order) {
 	if o == nil {
 		return row
@@ -55,9 +55,9 @@ func (w *simulation) decode(o *storedOrder) (row payment.Order) {
 	return row
 }
 
-// checkTruth runs after each change at Stripe: at most one of an order's handed-out PaymentIntents is not
+// checkOnePayable runs after each change at Stripe: at most one of an order's handed-out PaymentIntents is not
 // canceled.
-func (w *simulation) checkTruth(p *intent) {
+func (w *simulation) checkOnePayable(p *intent) {
 	var alive []payment.ID
 	for _, other := range w.stripe.of(p.origin.Order) {
 		if other.handedOut && other.Status != payment.Canceled {
@@ -65,7 +65,7 @@ func (w *simulation) checkTruth(p *intent) {
 		}
 	}
 	if len(alive) > 1 {
-		w.violated("customers can pay %v, all of them for %s", alive, p.origin.Order)
+		w.violated("customers have several payments of %s that are not canceled: %v", p.origin.Order, alive)
 	}
 }
 
@@ -79,7 +79,7 @@ func (w *simulation) checkSave(write orderWrite, before, after *storedOrder) {
 		return
 	}
 	w.checkOrder(write.ref.Order, was, is)
-	w.checkLastWord(write.ref.Order, after)
+	w.checkLastEvent(write.ref.Order, after)
 	for _, id := range is.Payments() {
 		w.checkFacts(id, after)
 	}
@@ -87,7 +87,7 @@ func (w *simulation) checkSave(write orderWrite, before, after *storedOrder) {
 
 // traceOrder writes a line of the trace about a write of an order.
 func (w *simulation) traceOrder(write orderWrite, o payment.Order) {
-	text := fmt.Sprintf("  %s %s over %d rev %d", write.ref.Order, write.ref.Foreign, o.Terms.Amount, o.Rev)
+	text := fmt.Sprintf("  %s %s amount %d rev %d", write.ref.Order, write.ref.Foreign, o.Terms.Amount, o.Rev)
 	for _, a := range o.Attempts {
 		text += fmt.Sprintf(" [%d %s %s", a.Number, a.Payment, a.State)
 		for _, mark := range []struct {
@@ -127,7 +127,7 @@ func (w *simulation) checkViews(write orderWrite, before, after *storedOrder) {
 		newest = max(newest, known.Version)
 		switch {
 		case known.Version != v.Version && version != 0 && version != v.Version:
-			w.violated("one write of %s gives two versions", write.ref.Order)
+			w.violated("one write of %s gives views different versions", write.ref.Order)
 		case known.Version != v.Version:
 			version = v.Version
 		case !bytes.Equal(known.View, v.View):
@@ -146,33 +146,34 @@ func (w *simulation) checkView(write orderWrite, before, after *storedOrder, ren
 	was, v := w.viewIn(before, rendered.Payment), w.viewIn(after, rendered.Payment)
 	truth := w.stripe.intent(rendered.Payment)
 	if truth == nil {
-		w.violated("%s is stored, and Stripe does not know it", rendered.Payment)
+		w.violated("%s is stored, and Stripe does not have it", rendered.Payment)
 		return
 	}
 	if !slices.ContainsFunc(truth.was, func(s payment.Snapshot) bool {
 		return s.Status == v.Status && s.Amount == v.Amount && s.AmountCapturable == v.AmountCapturable &&
 			s.AmountReceived <= v.AmountReceived
 	}) {
-		w.violated("%s is shown as it never was: %s", v.Payment, rendered.JSON)
+		w.violated("%s never had the shown state at Stripe: %s", v.Payment, rendered.JSON)
 	}
 	if v.AmountReceived > truth.AmountReceived {
-		w.violated("%s has received %d, and shows %d", v.Payment, truth.AmountReceived, v.AmountReceived)
+		w.violated("%s shows %d as received, want at most %d", v.Payment, v.AmountReceived, truth.AmountReceived)
 	}
 	if was.AmountReceived > 0 && v.AmountReceived < was.AmountReceived {
 		w.violated("%s was paid, and is shown as %s", v.Payment, v.State)
 	}
 	if was.FulfillableAt != nil && (v.FulfillableAt == nil || !was.FulfillableAt.Equal(*v.FulfillableAt)) {
-		w.violated("%s could be fulfilled at %v, and now at %v", v.Payment, was.FulfillableAt, v.FulfillableAt)
+		w.violated("fulfillable_at of %s changes from %v to %v", v.Payment, was.FulfillableAt, v.FulfillableAt)
 	}
 	w.checkHistory(v, after)
 	if write.ref.Foreign == "" {
 		w.checkFulfillable(v, w.decode(after))
 	} else if v.Fulfillable || v.FulfillableAt != nil {
-		w.violated("%s is none of the order's payments, and may be fulfilled", v.Payment)
+		w.violated("%s is a foreign payment, and fulfillable", v.Payment)
 	}
 }
 
-// checkHistory: the newest history entry is the change, unless only an event needed its own id.
+// checkHistory: the last history entry has the view's state. It may have an older version if the view got a new one
+// only for the id of an event.
 func (w *simulation) checkHistory(v payment.View, after *storedOrder) {
 	var p payment.Payment
 	if err := json.Unmarshal(after.records[v.Payment], &p); err != nil {
@@ -195,10 +196,10 @@ func (w *simulation) checkFulfillable(v payment.View, o payment.Order) {
 	paidInFull := truth.AmountReceived == v.Amount || truth.CaptureMethod == payment.CaptureManual
 	atPrice := o.Terms.Amount == v.Amount && o.Terms.Currency == v.Currency
 	if v.Fulfillable && (truth.Status != payment.Succeeded || !paidInFull || !atPrice || o.Winner != v.Payment) {
-		w.violated("%+v may be fulfilled, and at Stripe it is %+v, of %+v", v, truth.Snapshot, o)
+		w.violated("%+v is fulfillable; at Stripe it is %+v, and the order is %+v", v, truth.Snapshot, o)
 	}
 	if v.Fulfillable && truth.isCopy {
-		w.violated("%s may be fulfilled, and somebody else has made it", v.Payment)
+		w.violated("%s is fulfillable, and another user has made it", v.Payment)
 	}
 }
 
@@ -214,7 +215,7 @@ func (w *simulation) checkFacts(id payment.ID, o *storedOrder) {
 func (w *simulation) checkFact(e *event, o *storedOrder) {
 	id := e.payment.id
 	if o == nil || o.records[id] == nil {
-		w.violated("%s was acknowledged, and there is no record of %s", e.ID, id)
+		w.violated("%s was acknowledged, and %s has no record", e.ID, id)
 		return
 	}
 	var p payment.Payment
@@ -236,12 +237,12 @@ func (w *simulation) checkFact(e *event, o *storedOrder) {
 func (w *simulation) checkAcknowledged(e *event, result service.Outcome) {
 	unlocated := w.holder(e.payment.id) == nil || w.losses > 0 // there may be no pointer
 	_, waits := w.redis.ofPayment(e.payment.id).reads[e.payment.id]
-	unproven := waits && e.Intent != nil && e.Key == "" // it may claim a forgotten attempt, as a copy could
+	unproven := waits && e.Intent != nil && e.Key == "" // it may name a lost attempt, as a copy of our metadata could
 	if e.ignored = result == service.Unchanged && (e.Intent == nil && unlocated || unproven); e.ignored {
 		return // a read will show it
 	}
 	if result != service.Applied && result != service.Unchanged {
-		w.violated("%s of %s is %s", e.ID, e.payment.id, result)
+		w.violated("%s of %s has the outcome %s", e.ID, e.payment.id, result)
 		return
 	}
 	if e.losses != w.losses {
@@ -249,7 +250,7 @@ func (w *simulation) checkAcknowledged(e *event, result service.Outcome) {
 	}
 	w.checkFact(e, w.holder(e.payment.id))
 	if _, found := w.redis.ofPayment(e.payment.id).pointers[e.payment.id]; !found {
-		w.violated("%s was acknowledged, and no pointer leads from %s", e.ID, e.payment.id)
+		w.violated("%s was acknowledged, and %s has no pointer to its order", e.ID, e.payment.id)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"kasse/service/payment"
 )
 
-// createLast: no order is stuck. A create with a key and reopen returns the one payment of the order that can
-// be paid, or a reason.
+// createLast: no order is stuck. A create with a key and reopen returns the only payment of the order that can be paid,
+// or the reason why there is none.
 func (w *simulation) createLast(o *order) {
 	if w.failure != nil {
 		return
@@ -21,12 +21,11 @@ func (w *simulation) createLast(o *order) {
 	}
 	var opened service.Opened
 	var last error
-	const pause = 2 * time.Minute // until the last attempt can be given up
-	// An attempt is dated by Redis's clock. One that was made before the clock went back is given up later.
+	const pause = 2 * time.Minute // until the last attempt can be abandoned
+	about := fmt.Sprintf("last create of %s, amount %d", o.id, r.Terms.Amount)
+	// An attempt is dated by Redis's clock. One that was made before the clock went back is abandoned later.
 	for range 4 + 2*w.settings.clockJumps/pause {
-		w.begin(fmt.Sprintf(
-			"last create of %s over %d", o.id, r.Terms.Amount,
-		), func(ctx context.Context, at *replica) (err error) {
+		w.begin(about, func(ctx context.Context, at *replica) (err error) {
 			opened, err = at.Create(ctx, r)
 			return err
 		}, func(err error) { last = err })
@@ -38,7 +37,7 @@ func (w *simulation) createLast(o *order) {
 		}
 		stored := w.stored(o.id)
 		if a, _ := stored.Unsettled(); a != nil && a.Mismatch && w.losses > 0 {
-			w.stopFor(26 * time.Hour) // an attempt is not given up while Stripe remembers its key
+			w.stopFor(26 * time.Hour) // an attempt is not abandoned while Stripe stores its key
 		}
 		w.elapse(pause)
 	}
@@ -49,7 +48,7 @@ func (w *simulation) createLast(o *order) {
 	}
 }
 
-// lastRequest is a create with the order's terms; false if Stripe would accept none.
+// lastRequest returns a create with the order's terms; false if Stripe would not accept them.
 func (w *simulation) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
 	stored := w.stored(o.id)
 	if stored.Proposed.Rev > stored.Rev && stored.Winner == "" && stored.Closed == "" {
@@ -68,6 +67,7 @@ func (w *simulation) lastRequest(o *order) (r payment.CreateRequest, possible bo
 	return r, true
 }
 
+// checkLast compares the result of the last create with the order's payments at Stripe.
 func (w *simulation) checkLast(o *order, opened service.Opened, err error, amount int64) {
 	var payable []*intent
 	want := payment.Code("")
@@ -84,13 +84,14 @@ func (w *simulation) checkLast(o *order, opened service.Opened, err error, amoun
 	}
 	switch {
 	case codeOf(err) != want || (want == "" && err != nil):
-		w.violated("the last create of %s: %v, not %q", o.id, err, want)
+		w.violated("the last create of %s returns the error %v, want the code %q", o.id, err, want)
 	case want == "" && (len(payable) != 1 || payable[0].id != opened.ID || payable[0].Amount != amount):
-		w.violated("the last create of %s hands out %s over %d, and %d can be paid", o.id, opened.ID, amount, len(payable))
+		w.violated("the last create of %s returns %s for %d; %d payments can be paid",
+			o.id, opened.ID, amount, len(payable))
 	case want != "" && len(payable) != 0:
-		w.violated("the last create of %s: %s, and %s can be paid", o.id, want, payable[0].id)
+		w.violated("the last create of %s returns %s, and %s can be paid", o.id, want, payable[0].id)
 	default:
 		stored := w.stored(o.id)
-		w.checkWord(o.id, w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current()))
+		w.compareLastEvent(o.id, w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current()))
 	}
 }

@@ -12,7 +12,7 @@ func (s *stripe) changed(p *intent, kind string) {
 	if kind != "" {
 		s.announce(p, kind)
 	}
-	s.sim.checkTruth(p)
+	s.sim.checkOnePayable(p)
 }
 
 func (s *stripe) charge(p *intent) {
@@ -36,7 +36,7 @@ func (s *stripe) process(p *intent) {
 	s.changed(p, "payment_intent.processing")
 }
 
-// accept is the bank's consent: money is received, or reserved for a manual capture.
+// accept lets the payment succeed: the money is received, or reserved for a manual capture.
 func (s *stripe) accept(p *intent) {
 	p.Failure = nil
 	if p.CaptureMethod == payment.CaptureManual && p.Status != payment.RequiresCapture {
@@ -64,7 +64,7 @@ func (s *stripe) end(p *intent) {
 // authenticationFailure is the code of a failure without a charge.
 const authenticationFailure = "payment_intent_authentication_failure"
 
-// act is something that a customer or a bank may do to a PaymentIntent.
+// act is a change of a PaymentIntent by a customer or a bank.
 type act struct {
 	name string
 	from []payment.Status
@@ -86,13 +86,13 @@ var acts = []act{
 		func(s *stripe, p *intent) { s.fail(p, "payment_method_provider_decline") },
 	},
 	{"has to authenticate", unpaid, (*stripe).needsAction},
-	{"has to authenticate too", unpaid, (*stripe).needsAction},
+	{"has to authenticate", unpaid, (*stripe).needsAction}, // again, so that it is drawn more often
 	{"sends a debit", unpaid, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},
 	{"authenticates", inAction, func(s *stripe, p *intent) { s.charge(p); s.accept(p) }},
 	{"authenticates a debit", inAction, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},
 	{"fails to authenticate", inAction, func(s *stripe, p *intent) { s.fail(p, authenticationFailure) }},
-	{"gets its debit", inDebit, (*stripe).accept},
-	{"gets no debit", inDebit, func(s *stripe, p *intent) { s.fail(p, "payment_intent_payment_attempt_failed") }},
-	{"lets it expire", expiring, (*stripe).end},
-	{"is captured", []payment.Status{payment.RequiresCapture}, (*stripe).accept},
+	{"has the debit settled", inDebit, (*stripe).accept},
+	{"has the debit fail", inDebit, func(s *stripe, p *intent) { s.fail(p, "payment_intent_payment_attempt_failed") }},
+	{"lets the payment expire", expiring, (*stripe).end},
+	{"has the payment captured", []payment.Status{payment.RequiresCapture}, (*stripe).accept},
 }

@@ -37,11 +37,11 @@ func (w *simulation) goBack() {
 	at := w.draw.IntN(len(w.redis.parts))
 	switch {
 	case kind == 0:
-		w.tracef("Redis loses pointers, and goes back to %s", s.at.Format(time.TimeOnly))
+		w.tracef("the pointers of partition %d go back to %s", at, s.at.Format(time.TimeOnly))
 		w.redis.parts[at].pointers = maps.Clone(s.parts[at].pointers)
 		w.pointersLost = true
 	case kind < 3 && len(w.redis.parts) > 1:
-		w.tracef("partition %d of Redis goes back to %s", at, s.at.Format(time.TimeOnly))
+		w.tracef("partition %d goes back to %s", at, s.at.Format(time.TimeOnly))
 		w.redis.parts[at] = s.parts[at].clone()
 		w.pointersLost = true
 		w.needsRebuild = w.needsRebuild || w.outOfCatchUp(s.at)
@@ -68,9 +68,9 @@ func (w *simulation) goBack() {
 	}
 }
 
-// outOfCatchUp reports whether a pass of the catch-up is under way that has applied, to what went back, an event which
-// lies before the start of the next pass. At its end the pass saves its cursor where those events were lost. Without
-// such a pass the cursor goes back with the events.
+// outOfCatchUp reports whether a running pass of the catch-up has applied an event that was then lost, and that is
+// older than the start of the next pass. At its end this pass saves its cursor behind the lost event, so that no later
+// pass reads it. Without such a pass the cursor goes back with the events.
 func (w *simulation) outOfCatchUp(since time.Time) bool {
 	began := w.caughtUp
 	for _, r := range w.replicas {
@@ -90,8 +90,7 @@ func (w *simulation) outOfCatchUp(since time.Time) bool {
 	return false
 }
 
-// forget drops the simulation's knowledge of the order's prices, since only Redis knew which one was the
-// newest.
+// forget marks the order's prices as not applied, since Redis may have lost the newest one.
 func (o *order) forget() {
 	for _, p := range o.prices {
 		p.applied = false

@@ -2,8 +2,7 @@ package sim_test
 
 import "testing"
 
-// mutant is a Redis or Stripe that breaks a promise on which the service relies. The simulation must detect
-// each one.
+// mutant is a Redis or Stripe that breaks a guarantee on which the service relies. The simulation must detect each one.
 type mutant struct {
 	withoutCAS      bool // the last write of an order wins
 	repeatRevisions bool // a revision is only a counter, so two writes may have the same
@@ -18,7 +17,7 @@ type mutant struct {
 	forgetLists     bool // Stripe's lists are empty
 }
 
-// TestMutantsAreCaught: the simulation detects each Redis or Stripe that breaks its promises.
+// TestMutantsAreCaught: the simulation detects each Redis or Stripe that breaks its guarantees.
 func TestMutantsAreCaught(t *testing.T) {
 	for name, m := range map[string]mutant{
 		"orders without compare-and-set": {withoutCAS: true},
@@ -40,7 +39,7 @@ func TestMutantsAreCaught(t *testing.T) {
 					return
 				}
 			}
-			t.Fatal("no seed has caught it")
+			t.Fatal("no seed detects this mutant")
 		})
 	}
 }

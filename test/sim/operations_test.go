@@ -51,7 +51,7 @@ func (w *simulation) conclude() {
 		}
 		w.concluding = op
 		if op.replica.dead {
-			w.tracef("%s dies", op.name)
+			w.tracef("%s ends with its replica", op.name)
 			op.then(errDead)
 			return true
 		}
@@ -86,8 +86,8 @@ func (w *simulation) customerActs() bool {
 	return true
 }
 
-// copyMetadata makes a cheaper PaymentIntent with the metadata of one of ours, as another user of the account
-// can, and may pay it. It returns false if there was none to copy.
+// copyMetadata makes a cheaper PaymentIntent with the metadata of one of Kasse's, as another user of the account can,
+// and may pay it. It returns false if there was none to copy.
 func (w *simulation) copyMetadata() bool {
 	of := slices.DeleteFunc(slices.Clone(w.stripe.intents), func(p *intent) bool { return !p.handedOut || p.isCopy })
 	if len(of) == 0 {
@@ -98,7 +98,7 @@ func (w *simulation) copyMetadata() bool {
 	terms.Amount, terms.Customer, terms.CaptureMethod = 60, "", payment.CaptureAutomatic
 	p := w.stripe.make(form{Terms: terms, Metadata: original.Metadata}, "")
 	if w.happens(0.7) {
-		w.tracef("somebody pays %s, which has the metadata of %s", p.id, original.id)
+		w.tracef("another user pays %s, which has the metadata of %s", p.id, original.id)
 		w.stripe.charge(p)
 		w.stripe.accept(p)
 	}
@@ -147,7 +147,7 @@ func (w *simulation) expect(err error, codes ...payment.Code) {
 		again = append(again, payment.CodeNotFound)
 	}
 	if err != nil && !errors.Is(err, errDead) && !slices.Contains(append(again, codes...), codeOf(err)) {
-		w.violated("a caller is answered %v", err)
+		w.violated("a caller gets the unexpected error %v", err)
 	}
 }
 

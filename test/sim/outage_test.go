@@ -34,7 +34,7 @@ func (w *simulation) stopFor(d time.Duration) {
 	}
 }
 
-// outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key.
+// outage stops all replicas for minutes, or until Stripe has deleted every idempotency key.
 func (w *simulation) outage() {
 	w.stopFor(pick(w, 10*time.Minute, 26*time.Hour))
 	if w.losses > 0 {
@@ -42,8 +42,8 @@ func (w *simulation) outage() {
 	}
 }
 
-// awaitRecovery blocks all calls until lost data is restored. After a day an idempotency key no longer
-// prevents a second creation of a forgotten attempt.
+// awaitRecovery starts no new requests until lost data is restored. After a day an idempotency key no longer prevents a
+// second creation of a lost attempt.
 func (w *simulation) awaitRecovery() {
 	w.faultsEnded = true
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
@@ -68,7 +68,7 @@ func (w *simulation) recover() {
 	}
 	w.crashAll()
 	w.elapse(time.Minute)
-	for w.redis.leased() { // Redis's clock has gone back meanwhile
+	for w.redis.leased() { // if Redis's clock has gone back, leases last longer
 		w.elapse(time.Minute)
 	}
 	r := w.newReplica()

@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// queue holds ids with their due times in half milliseconds since 1970. That of a claimed id is odd.
+// queue holds ids with their due times, in half milliseconds since 1970. The due time of a claimed id is odd.
 type queue[ID ~string] map[ID]int64
 
 // put sets an id's due time. A zero time removes the id.
@@ -75,7 +75,7 @@ func (r *replica) ClaimRestores(
 	ctx context.Context, byToken bool, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
 	return toRedis(ctx, r, "ClaimRestores", "", func() ([]payment.ID, error) {
-		if byToken { // one queue stands for both
+		if byToken { // the simulation has one queue for both kinds
 			return nil, nil
 		}
 		return claim(r.sim.redis, restores, limit, hide), nil
@@ -92,8 +92,8 @@ func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.sim.redis.ofOrder(id).attention, id) })
 }
 
-// QueueRead queues a read of a payment, unless one waits. It returns false for a payment
-// that was found not to be ours within a day.
+// QueueRead queues a read of a payment, unless one is queued. It returns false for a payment that was found not to be
+// Kasse's within the last day.
 func (r *replica) QueueRead(ctx context.Context, id payment.ID) (bool, error) {
 	return toRedis(ctx, r, "QueueRead", string(id), func() (bool, error) {
 		part := r.sim.redis.ofPayment(id)
@@ -118,7 +118,7 @@ func (r *replica) FinishRead(ctx context.Context, id payment.ID, order payment.O
 	})
 }
 
-// DropRead removes a payment from all queues and remembers for a day that it is not ours.
+// DropRead removes a payment from all queues, and records for a day that it is not Kasse's.
 func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 	return changeRedis(ctx, r, "DropRead", string(id), func() {
 		for _, part := range r.sim.redis.parts {
@@ -188,7 +188,7 @@ func (r *replica) IsUnknown(ctx context.Context, id payment.ID) (bool, error) {
 	})
 }
 
-// holder has a lease until a time of Redis's clock.
+// holder is the owner of a lease, until a time of Redis's clock.
 type holder struct {
 	owner string
 	until time.Time
@@ -207,7 +207,7 @@ func (r *replica) AcquireLease(ctx context.Context, name, owner string, lasts ti
 	})
 }
 
-// leased reports whether Redis holds a lease that has not ended.
+// leased reports whether a lease is still held.
 func (r *redis) leased() bool {
 	for _, held := range r.parts[0].leases {
 		if held.until.After(r.now()) {
@@ -231,7 +231,7 @@ func (r *replica) LeaseHolder(ctx context.Context, name string) (string, error) 
 	})
 }
 
-// The simulation runs no kasse reconcile. The next four methods return that, without a call to Redis.
+// The next four methods serve kasse reconcile, which the simulation does not run. They make no call to Redis.
 
 func (r *replica) RequestPass(context.Context, payment.PassRequest) (payment.PassStanding, error) {
 	return payment.PassStanding{}, errors.ErrUnsupported

@@ -18,9 +18,8 @@ type dated[T any] struct {
 func (r *replica) LoadOrder(
 	ctx context.Context, ref payment.Ref, ids ...payment.ID,
 ) (payment.Order, time.Time, error) {
-	d, err := toRedis(ctx, r, "LoadOrder", fmt.Sprint(
-		ref.Order, " ", ref.Foreign, ids,
-	), func() (dated[payment.Order], error) {
+	about := fmt.Sprint(ref.Order, " ", ref.Foreign, ids)
+	d, err := toRedis(ctx, r, "LoadOrder", about, func() (dated[payment.Order], error) {
 		o, err := r.sim.redis.loadOrder(ref, ids)
 		return dated[payment.Order]{o, r.sim.redis.now()}, r.sim.corrupt(err)
 	})
@@ -44,7 +43,7 @@ func (r *replica) SaveOrder(
 	})
 }
 
-// corrupt fails the simulation if an order cannot be read: only the service writes here.
+// corrupt fails the simulation if an order cannot be read, since only the service writes orders.
 func (w *simulation) corrupt(err error) error {
 	if err == nil || errors.Is(err, payment.ErrConflict) {
 		return err
@@ -87,10 +86,10 @@ func (r *replica) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func(
 // OnPaymentChange is not simulated, since every waiting reader has a goroutine here.
 func (r *replica) OnPaymentChange(payment.ID, func()) (stop func()) { return func() {} }
 
-// Hints may be lost.
+// Hints returns false, since hints may be lost.
 func (r *replica) Hints() (subscription int64, sure bool) { return 0, false }
 
-// WatchEvents gets a hint at every write. The store's gets one at every change of a payment.
+// WatchEvents returns a hint at every write. The store returns one only at changes of payments.
 func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.sim.hints.watch("") }
 
 func (r *replica) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {

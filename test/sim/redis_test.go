@@ -14,8 +14,8 @@ import (
 	"kasse/service/payment"
 )
 
-// redis holds what the service writes, with the compare-and-set of the store's scripts. Each of its
-// partitions is on its own server.
+// redis stores the service's data, with the compare-and-set of the store's scripts. Each partition is on its own
+// server.
 type redis struct {
 	sim         *simulation
 	skew        time.Duration // error of its clock
@@ -74,13 +74,12 @@ func (p *partition) clone() *partition {
 	return &partition{
 		orders: maps.Clone(p.orders), pointers: maps.Clone(p.pointers), stream: slices.Clone(p.stream),
 		reads: maps.Clone(p.reads), sweeps: maps.Clone(p.sweeps), restores: maps.Clone(p.restores),
-		attention: maps.Clone(p.attention), notOurs: maps.Clone(
-			p.notOurs,
-		), unknown: maps.Clone(p.unknown), leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
+		attention: maps.Clone(p.attention), notOurs: maps.Clone(p.notOurs), unknown: maps.Clone(p.unknown),
+		leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
 	}
 }
 
-// now is the time of Redis's clock.
+// now returns the time of Redis's clock.
 func (r *redis) now() time.Time { return time.Now().Add(r.skew).Truncate(time.Microsecond) }
 
 // partitionOf returns the partition of an order id or a payment id.
@@ -133,7 +132,7 @@ func (r *redis) loadOrder(ref payment.Ref, ids []payment.ID) (payment.Order, err
 // orderWrite is the content of one save.
 type orderWrite struct {
 	ref      payment.Ref
-	over     string // the revision that was loaded
+	loaded   string // the revision that was loaded
 	revision string
 	order    []byte // nil: unchanged
 	records  map[payment.ID][]byte
@@ -142,11 +141,11 @@ type orderWrite struct {
 	ids      []payment.ID // requested payments
 }
 
-// encodeOrder returns the differences to the loaded order; false if there are none.
+// encodeOrder returns the differences from the loaded order; false if there are none.
 func (r *redis) encodeOrder(
 	o payment.Order, c payment.Changes, ids []payment.ID,
 ) (w orderWrite, changed bool, err error) {
-	w = orderWrite{ref: o.Ref(), over: o.Revision, records: map[payment.ID][]byte{}, saved: o, changes: c, ids: ids}
+	w = orderWrite{ref: o.Ref(), loaded: o.Revision, records: map[payment.ID][]byte{}, saved: o, changes: c, ids: ids}
 	text, err := json.Marshal(o)
 	if err != nil {
 		return w, false, err
@@ -192,9 +191,9 @@ func (r *redis) saveOrder(w orderWrite) (payment.Saved, error) {
 	saved := payment.Saved{Order: w.saved, Now: r.now(), Written: true}
 	saved.Order.Revision = w.revision
 	if revision == w.revision {
-		return saved, nil // it was written, and the reply was lost
+		return saved, nil // an earlier call has written it, and its reply was lost
 	}
-	if revision != w.over && !r.sim.mutant.withoutCAS {
+	if revision != w.loaded && !r.sim.mutant.withoutCAS {
 		latest, err := r.loadOrder(w.ref, w.ids)
 		if err != nil {
 			return payment.Saved{}, err
@@ -266,7 +265,7 @@ func (r *redis) enqueue(part *partition, w orderWrite) {
 	}
 }
 
-// loadView returns a view by the payment's pointer.
+// loadView finds a payment's view through its pointer.
 func (r *redis) loadView(id payment.ID) (payment.StoredView, error) {
 	order, found := r.ofPayment(id).pointers[id]
 	if !found {

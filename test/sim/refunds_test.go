@@ -7,7 +7,7 @@ import (
 	"kasse/service/payment"
 )
 
-// refund is refunded money, or the release of the uncaptured rest of an authorization.
+// refund is a refund, or the release of the uncaptured rest of an authorization.
 type refund struct {
 	payment.RefundSeen
 	payment *intent
@@ -34,7 +34,7 @@ func (s *stripe) capture(id payment.ID, amount int64) (payment.Answer, error) {
 	rest := p.AmountCapturable - amount
 	s.receive(p, amount)
 	if rest > 0 {
-		s.giveBack(p, refundForm{Amount: rest}).release = true
+		s.addRefund(p, refundForm{Amount: rest}).release = true
 	}
 	return s.answer(p), nil
 }
@@ -61,18 +61,18 @@ func (s *stripe) openRefund(key, text string) (payment.RefundSeen, error) {
 		return payment.RefundSeen{}, err
 	}
 	p := s.intent(f.Payment)
-	if p == nil || p.Status != payment.Succeeded || f.Amount > p.AmountReceived-s.given(p) {
+	if p == nil || p.Status != payment.Succeeded || f.Amount > p.AmountReceived-s.refunded(p) {
 		return payment.RefundSeen{}, &payment.Error{
 			Code: payment.CodeRefundExceedsPayment, Detail: "too much", Refused: true,
 		}
 	}
-	made := s.giveBack(p, f)
+	made := s.addRefund(p, f)
 	s.refundKeys[key] = rememberedRefund{text, made}
 	return made.RefundSeen, nil
 }
 
-// giveBack makes a refund with its event.
-func (s *stripe) giveBack(p *intent, f refundForm) *refund {
+// addRefund makes a refund with its event.
+func (s *stripe) addRefund(p *intent, f refundForm) *refund {
 	made := &refund{payment: p, RefundSeen: payment.RefundSeen{
 		ID: payment.RefundID(fmt.Sprintf("re_%d", len(s.refunds)+1)),
 		Refund: payment.Refund{
@@ -81,13 +81,13 @@ func (s *stripe) giveBack(p *intent, f refundForm) *refund {
 		},
 	}}
 	s.refunds = append(s.refunds, made)
-	s.sim.tracef("  Stripe gives back %d of %s", made.Amount, p.id)
+	s.sim.tracef("  Stripe refunds %d of %s", made.Amount, p.id)
 	s.announceRefund(p, "refund.created", made.RefundSeen)
 	return made
 }
 
-// given is the refunded and pending sum of a PaymentIntent, in minor units.
-func (s *stripe) given(p *intent) (sum int64) {
+// refunded returns the sum of a PaymentIntent's refunds, including pending ones, in minor units.
+func (s *stripe) refunded(p *intent) (sum int64) {
 	for _, r := range s.refunds {
 		if r.payment == p && !r.release && r.Status != "failed" {
 			sum += r.Amount
@@ -107,7 +107,7 @@ func (s *stripe) reversals(p *intent) *payment.Reversals {
 	return list
 }
 
-// refundActs is the bank's processing of a refund.
+// refundActs changes the status of a refund, as the bank does.
 func (s *stripe) refundActs(r *refund) {
 	switch r.Status {
 	case "pending":

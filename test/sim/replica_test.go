@@ -43,9 +43,8 @@ func (w *simulation) newReplica() *replica {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.Service = service.New(r, r, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: maxFailures, Retention: retention,
-		Verification: w.settings.verify, AbandonAfter: 168 * time.Hour, Logger: slog.New(
-			slog.DiscardHandler,
-		), Jitter: w.jitter,
+		Verification: w.settings.verify, AbandonAfter: 168 * time.Hour, Logger: slog.New(slog.DiscardHandler),
+		Jitter: w.jitter,
 	})
 	r.SetLowestRetention(retention)
 	w.replicas = append(w.replicas, r)
@@ -55,14 +54,14 @@ func (w *simulation) newReplica() *replica {
 // startReplica starts a process with its workers.
 func (w *simulation) startReplica() {
 	r := w.newReplica()
-	reads, nets := as(r.ctx, w.newActor(r.name+" reads")), as(r.ctx, w.newActor(r.name+" nets"))
+	reads, reconcile := as(r.ctx, w.newActor(r.name+" reads")), as(r.ctx, w.newActor(r.name+" reconcile"))
 	go func() {
 		defer w.catchPanic()
 		r.RunReadWorker(reads)
 	}()
 	go func() {
 		defer w.catchPanic()
-		r.Reconcile(nets)
+		r.Reconcile(reconcile)
 	}()
 }
 

@@ -97,13 +97,13 @@ func (w *simulation) arrive(c *call) {
 func (w *simulation) reply(c *call) {
 	switch {
 	case w.fault(0.03):
-		w.tracef("%s: the answer to %s %s is lost", c.actor.name, c.name, c.subject)
+		w.tracef("%s: the response to %s %s is lost", c.actor.name, c.name, c.subject)
 		c.value, c.err = nil, c.timedOut()
 	case !c.toStripe() && w.fault(0.02):
 		c.value, c.err = c.do()
 		w.tracef("%s: %s %s is sent again: %s", c.actor.name, c.name, c.subject, outcome(c.err))
 	case c.toStripe() && c.writes() && c.err == nil && w.fault(0.03):
-		w.tracef("%s: %s %s was sent again: an old answer", c.actor.name, c.name, c.subject)
+		w.tracef("%s: %s %s was sent again: the first response", c.actor.name, c.name, c.subject)
 		c.value = w.stripe.repeated(c.value)
 	}
 	w.remove(c)
@@ -112,7 +112,7 @@ func (w *simulation) reply(c *call) {
 
 // refuseCall responds in place of Redis or Stripe.
 func (w *simulation) refuseCall(c *call) {
-	c.err = redisAway()
+	c.err = redisUnreachable()
 	if c.toStripe() {
 		code := pick(w, payment.CodeStripeRateLimited, payment.CodeStripeUnavailable, payment.CodeStripeError,
 			payment.CodeIdempotencyInProgress)
@@ -129,7 +129,7 @@ func (w *simulation) remove(c *call) {
 	w.pending = slices.DeleteFunc(w.pending, func(other *call) bool { return other == c })
 }
 
-// traceCall leaves out the many polls that found nothing.
+// traceCall writes a line of the trace about a call. It omits polls that found no work.
 func (w *simulation) traceCall(c *call) {
 	if ids := reflect.ValueOf(c.value); !c.polls() || (ids.Kind() == reflect.Slice && ids.Len() > 0) {
 		w.tracef("%s: %s %s: %s", c.actor.name, c.name, c.subject, outcome(c.err))

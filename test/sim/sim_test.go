@@ -24,11 +24,11 @@ import (
 )
 
 var (
-	seedFlag     = flag.Uint64("seed", 0, "run this seed alone, and print all of its steps")
+	seedFlag     = flag.Uint64("seed", 0, "run only this seed, and print all its steps")
 	durationFlag = flag.Duration("duration", 0, "run new seeds for this long")
 )
 
-// fixedSeeds is the number of simulations that run where no seed is asked for. They are always the same.
+// fixedSeeds returns the number of simulations that run without flags. Their seeds are always the same.
 func fixedSeeds() uint64 { return uint64(rounds.Of(8, 50, 500)) }
 
 // runSimulation runs one simulation and returns it.
@@ -110,7 +110,7 @@ func TestKeptSeeds(t *testing.T) {
 	}
 }
 
-// TestSameSeedReplaysTheSameSteps: without that a failing seed would be useless.
+// TestSameSeedReplaysTheSameSteps: a seed always has the same steps, so that a failing seed can be replayed.
 func TestSameSeedReplaysTheSameSteps(t *testing.T) {
 	for seed := range uint64(rounds.Of(3, 10, 50)) {
 		a, b := runSimulation(t, seed, mutant{}), runSimulation(t, seed, mutant{})
@@ -121,7 +121,7 @@ func TestSameSeedReplaysTheSameSteps(t *testing.T) {
 		for at < min(len(a.trace), len(b.trace)) && a.trace[at] == b.trace[at] {
 			at++
 		}
-		t.Fatalf("seed %d differs at line %d:\n%s\n%s", seed, at, line(a.trace, at), line(b.trace, at))
+		t.Fatalf("two runs of seed %d differ at line %d:\n%s\n%s", seed, at, line(a.trace, at), line(b.trace, at))
 	}
 }
 

@@ -27,11 +27,11 @@ type simulation struct {
 	hints       *hints
 	orders      []*order
 	begun       []*operation // running requests and deliveries
-	concluding  *operation   // the one that has ended and is being checked
+	concluding  *operation   // the operation that has ended and is being checked
 	started     int          // replicas
 	actors      int
 	steps       int
-	faultsEnded bool // faults have ended
+	faultsEnded bool // no more faults are injected
 	trace       []string
 	hash        uint64
 	failure     error // the first violated invariant
@@ -64,7 +64,7 @@ type settings struct {
 	customers  float64
 	backends   float64
 	deliveries float64
-	copies     float64       // probability that another user copies our metadata to their own PaymentIntent
+	copies     float64       // probability that another user copies Kasse's metadata to their own PaymentIntent
 	losses     float64       // probability that Redis goes back to an earlier state
 	outages    float64       // probability that no replica runs for a while
 	rebuild    bool          // the simulation ends with a rebuild, if Redis went back
@@ -77,15 +77,12 @@ type settings struct {
 
 func newSimulation(seed uint64, m mutant) *simulation {
 	w := &simulation{
-		seed: seed, mutant: m, began: time.Now(), draw: rand.New(
-			rand.NewPCG(seed, 1),
-		), jitters: rand.New(rand.NewPCG(seed, 2)),
-		announced: map[string]string{},
+		seed: seed, mutant: m, began: time.Now(), announced: map[string]string{},
+		draw: rand.New(rand.NewPCG(seed, 1)), jitters: rand.New(rand.NewPCG(seed, 2)),
 	}
 	s := settings{
-		replicas: 1 + w.draw.IntN(
-			3,
-		), orders: 1 + w.draw.IntN(2), partitions: 1 + w.draw.IntN(3), steps: 200 + w.draw.IntN(600),
+		replicas: 1 + w.draw.IntN(3), orders: 1 + w.draw.IntN(2), partitions: 1 + w.draw.IntN(3),
+		steps:     200 + w.draw.IntN(600),
 		sameActor: pick(w, 0.0, 0.5, 0.9), faults: pick(w, 0.0, 0.3, 1), crashes: pick(w, 0.0, 0.002, 0.01),
 		pauses: pick(w, 0.01, 0.05, 0.2), customers: pick(w, 0.01, 0.05, 0.2), backends: pick(w, 0.01, 0.05, 0.2),
 		deliveries: pick(w, 0.05, 0.2, 0.5), losses: pick(w, 0, 0, 0.003, 0.01), catchUp: w.happens(0.5),
@@ -123,7 +120,7 @@ func (w *simulation) run() {
 			return
 		}
 	}
-	w.finishWorld()
+	w.finish()
 }
 
 // stop ends all goroutines of the service.
@@ -170,7 +167,7 @@ func (w *simulation) step() {
 // jumpClock sets Redis's clock forward or back, as a failover to another machine does.
 func (w *simulation) jumpClock() {
 	w.redis.skew = w.settings.redisSkew + w.upTo(2*w.settings.clockJumps) - w.settings.clockJumps
-	w.tracef("Redis's clock is %v ahead now", w.redis.skew)
+	w.tracef("Redis's clock is now %v ahead", w.redis.skew)
 }
 
 // elapse lets time pass, runs the timers, and waits until all goroutines are blocked.
@@ -225,7 +222,7 @@ func (w *simulation) tracef(format string, args ...any) {
 // violated records the first violated invariant.
 func (w *simulation) violated(format string, args ...any) {
 	if w.failure == nil {
-		w.tracef("BROKEN: "+format, args...)
+		w.tracef("VIOLATED: "+format, args...)
 		w.failure = fmt.Errorf(format, args...)
 	}
 }

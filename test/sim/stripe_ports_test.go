@@ -15,9 +15,7 @@ func (r *replica) PaymentForm(c payment.CreateRequest, terms payment.Terms, atte
 }
 
 func (r *replica) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
-	return toStripe(
-		ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.sim.stripe.open(key, form) },
-	)
+	return toStripe(ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.sim.stripe.open(key, form) })
 }
 
 // FindPayments lists the payments that name the order. The content may be older than the list's date.
@@ -36,7 +34,7 @@ func (r *replica) FindPayments(
 	})
 }
 
-// FindCreationKey distinguishes our own PaymentIntents from copies of their metadata.
+// FindCreationKey distinguishes Kasse's PaymentIntents from those of other users with a copy of their metadata.
 func (r *replica) FindCreationKey(ctx context.Context, id payment.ID, _ int64) (key string, known bool, err error) {
 	key, err = toStripe(ctx, r, "FindCreationKey", string(id), func() (string, error) {
 		for _, e := range r.sim.stripe.events {
@@ -73,14 +71,14 @@ func (r *replica) CancelPayment(ctx context.Context, id payment.ID, _ string) (p
 
 func (r *replica) RecordClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
 	_, err := toStripe(ctx, r, "RecordClosed", string(id)+" "+string(why), func() (any, error) {
-		return nil, r.sim.stripe.noteClosed(id, why)
+		return nil, r.sim.stripe.setClosed(id, why)
 	})
 	return err
 }
 
 func (r *replica) RecordForgotten(ctx context.Context, id payment.ID) error {
 	_, err := toStripe(ctx, r, "RecordForgotten", string(id), func() (any, error) {
-		return nil, r.sim.stripe.noteForgotten(id)
+		return nil, r.sim.stripe.setForgotten(id)
 	})
 	return err
 }
@@ -109,7 +107,7 @@ func (r *replica) OpenRefund(ctx context.Context, key, form string) (payment.Ref
 	})
 }
 
-// ParseEvent takes the event's id as its body. Signatures and encoding are tested with the gateway.
+// ParseEvent takes the event's id as its body. The tests of service/stripe cover signatures and encoding.
 func (r *replica) ParseEvent(body []byte, _ string) (payment.StripeEvent, error) {
 	return r.sim.stripe.parse(string(body))
 }

@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// stripe holds the reference state: every PaymentIntent, by the rules of Stripe's lifecycle page.
+// stripe holds the reference state: every PaymentIntent, which follows the rules of Stripe's lifecycle page.
 //
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 type stripe struct {
@@ -39,9 +39,9 @@ type intent struct {
 	paid         int   // its number among all successes, from 1; 0: not succeeded
 	handedOut    bool  // a customer has its secret
 	shownAge     int64 // rev of the newest price with which it was handed out, in Unix milliseconds
-	isCopy       bool  // made by another user with a copy of our metadata
+	isCopy       bool  // made by another user with a copy of Kasse's metadata
 	read         bool  // the service has read it
-	eventOmitted bool  // an event of it was omitted
+	eventOmitted bool  // one of its events was omitted
 
 	withdrawnBy *actor // the create that has canceled it, so that another attempt may follow
 }
@@ -74,7 +74,7 @@ func formOf(c payment.CreateRequest, terms payment.Terms, attempt int, rev int64
 	return string(text)
 }
 
-// clock is the clock of one of Stripe's machines; they differ a little.
+// clock returns the time of one of Stripe's machines, in Unix seconds. Their clocks differ a little.
 func (s *stripe) clock() int64 {
 	return time.Now().Add(s.sim.upTo(400*time.Millisecond) - 200*time.Millisecond).Unix()
 }
@@ -143,7 +143,7 @@ func (s *stripe) open(key, text string) (payment.Answer, error) {
 	return k.answer, nil
 }
 
-// replay returns an earlier response under a new date.
+// replay returns the stored response of an idempotency key, with a new date.
 func (s *stripe) replay(k remembered, text string) (payment.Answer, error) {
 	if k.form != text {
 		return payment.Answer{}, &payment.Error{
@@ -158,7 +158,7 @@ func (s *stripe) replay(k remembered, text string) (payment.Answer, error) {
 	return s.repeated(k.answer).(payment.Answer), nil
 }
 
-// repeated is the response to a call that the client has sent again: the first response under a new date.
+// repeated returns the response to a call that the client has sent again: the first response with a new date.
 func (s *stripe) repeated(value any) any {
 	a, ok := value.(payment.Answer)
 	if !ok {
@@ -191,8 +191,8 @@ func (s *stripe) make(f form, key string) *intent {
 		},
 	}
 	s.intents = append(s.intents, p)
-	s.sim.tracef("  Stripe makes %s for %s attempt %d over %d %s of %q", p.id, p.origin.Order, p.origin.Attempt, p.Amount,
-		p.Currency, p.Customer)
+	s.sim.tracef("  Stripe makes %s for attempt %d of %s: %d %s, customer %q", p.id, p.origin.Attempt, p.origin.Order,
+		p.Amount, p.Currency, p.Customer)
 	s.changed(p, "payment_intent.created")
 	for _, e := range s.events {
 		if e.payment == p {
@@ -209,7 +209,7 @@ func (s *stripe) session() payment.Session {
 	}
 }
 
-// updateAmount makes no event, and clears the last error.
+// updateAmount changes the amount and clears the last error. Stripe makes no event of it.
 func (s *stripe) updateAmount(id payment.ID, amount, rev int64) (payment.Answer, error) {
 	p := s.intent(id)
 	switch {
@@ -240,7 +240,7 @@ func (s *stripe) cancel(id payment.ID, by *actor) (payment.Answer, error) {
 	return s.answer(p), nil
 }
 
-func (s *stripe) noteClosed(id payment.ID, why payment.Closure) error {
+func (s *stripe) setClosed(id payment.ID, why payment.Closure) error {
 	p := s.intent(id)
 	if p == nil {
 		return missing()
@@ -250,7 +250,7 @@ func (s *stripe) noteClosed(id payment.ID, why payment.Closure) error {
 	return nil
 }
 
-func (s *stripe) noteForgotten(id payment.ID) error {
+func (s *stripe) setForgotten(id payment.ID) error {
 	p := s.intent(id)
 	if p == nil {
 		return missing()
