@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { createServer } from 'vite';
 
-const patience = 30_000; // milliseconds; bounds a wait for a condition, and decides nothing else
+const patience = 30_000; // milliseconds; limits the wait for a condition, and decides nothing else
 const serviceKey = 'ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse';
 const origin = 'http://127.0.0.1:5174';
 const cards = { pays: '4242424242424242', declined: '4000000000000002', challenge: '4000002760003184' };
@@ -32,7 +32,7 @@ describe('the example', () => {
     await dev?.stop();
   });
 
-  /** A customer who has come to the payment, with what the browser has asked of Kasse. */
+  /** Opens a customer's browser at the payment. `requests` lists the browser's requests to Kasse. */
   async function customer(t, who = 'Buy as Ada') {
     const context = await browser.newContext();
     context.setDefaultTimeout(patience);
@@ -59,7 +59,7 @@ describe('the example', () => {
     await page.waitForURL('**/checkout?order=*');
     const order = new URL(page.url()).searchParams.get('order');
     const pay = (name = 'Pay €42.00') => page.getByRole('button', { name }).click();
-    return { page, order, requests, pay, says: (text) => page.getByText(text).first().waitFor() };
+    return { page, order, requests, pay, shows: (text) => page.getByText(text).first().waitFor() };
   }
 
   async function card(page, number) {
@@ -100,11 +100,11 @@ describe('the example', () => {
     await ada.page.getByRole('radio', { name: 'Visa •••• 4242' }).waitFor();
     assert.equal(ada.requests.filter((request) => request.startsWith('POST')).length, 1, String(ada.requests));
     await ada.pay();
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
     const { payment, superseded } = await orderOf(ada.order);
     assert.deepEqual([payment.state, payment.attempt, superseded], ['paid', 1, []]);
     await ada.page.reload(); // a paid order shows no form
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
   test('shows a decline, and the next try pays', async (t) => {
@@ -114,7 +114,7 @@ describe('the example', () => {
     await ada.page.getByRole('alert').filter({ hasText: 'declined' }).waitFor();
     await card(ada.page, cards.pays);
     await ada.pay('Try again: pay €42.00');
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
     assert.equal((await orderOf(ada.order)).payment.attempt, 1);
   });
 
@@ -126,10 +126,10 @@ describe('the example', () => {
     await bank.getByRole('button', { name: 'Fail test payment' }).click();
     await ada.pay('Try again: pay €42.00');
     await bank.getByRole('button', { name: 'Authorize test payment' }).click();
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
-  test('comes back from a bank, with a clean address', async (t) => {
+  test('returns from a bank, and the address has no secret', async (t) => {
     const ada = await customer(t);
     await ada.page.getByRole('radio', { name: 'iDEAL' }).check();
     for (const [label, value] of [
@@ -140,20 +140,21 @@ describe('the example', () => {
     }
     await ada.pay();
     await ada.page.getByRole('button', { name: 'Authorize test payment' }).click();
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
     assert.equal(ada.page.url(), `${origin}/return?order=${ada.order}`);
     await ada.page.reload(); // without the secret, by the order token
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
-  test('a debit is on its way for days; a hidden tab asks nothing, and a seen one shows the end', async (t) => {
+  test('a debit takes days; a hidden tab sends no request, and a visible one shows the end', async (t) => {
     const ada = await customer(t);
     await debit(ada);
-    await ada.says('on its way');
+    await ada.shows('on its way');
     const { payment } = await orderOf(ada.order);
     await hide(ada.page, true);
     await control(`/payments/${payment.payment_intent}/settle`, { fail: true });
-    await ada.page.getByRole('alert').filter({ hasText: 'declined' }).waitFor(); // the answer that was held already
+    // Kasse already held this request when the tab was hidden.
+    await ada.page.getByRole('alert').filter({ hasText: 'declined' }).waitFor();
     const before = ada.requests.length;
     await control(`/payments/${payment.payment_intent}/status`, { status: 'succeeded' });
     await until('paid', async () => (await orderOf(ada.order)).payment.state === 'paid');
@@ -163,20 +164,20 @@ describe('the example', () => {
       'requests of a hidden tab',
     );
     await hide(ada.page, false);
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
   test('a debit that fails after the page was opened again brings the form back', async (t) => {
     const ada = await customer(t);
     await debit(ada);
-    await ada.says('on its way');
+    await ada.shows('on its way');
     await ada.page.reload();
-    await ada.says('on its way');
+    await ada.shows('on its way');
     const { payment } = await orderOf(ada.order);
     await control(`/payments/${payment.payment_intent}/settle`, { fail: true });
     await card(ada.page, cards.pays);
     await ada.pay('Try again: pay €42.00');
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
   test('a voucher is paid elsewhere, days later; its details are shown again', async (t) => {
@@ -187,13 +188,13 @@ describe('the example', () => {
     const details = ada.page.getByRole('dialog', { name: 'Payment details' });
     await details.getByRole('button', { name: 'Close' }).click();
     await ada.page.reload();
-    await ada.says('Please pay with the details that you were shown, until');
+    await ada.shows('Please pay with the details that you were shown, until');
     await ada.page.getByRole('button', { name: 'Show the details' }).click();
     await details.getByText('Entity').waitFor();
     await details.getByRole('button', { name: 'Close' }).click();
     const { payment } = await orderOf(ada.order);
     await control(`/payments/${payment.payment_intent}/settle`);
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
   test('another price in another tab opens no second payment', async (t) => {
@@ -210,12 +211,12 @@ describe('the example', () => {
       body: JSON.stringify({ amount: 3900 }),
     });
     await ada.pay('Pay €39.00');
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
     const order = await orderOf(ada.order);
     assert.deepEqual([order.payment.amount_received, order.superseded], [3900, []]);
   });
 
-  test('another currency in another tab: the page goes on with the payment that has taken its place', async (t) => {
+  test('another currency in another tab: the page continues with the new payment', async (t) => {
     const ada = await customer(t);
     await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor();
     const other = await ada.page.context().newPage();
@@ -226,18 +227,18 @@ describe('the example', () => {
     await other.goto(`${origin}/checkout?order=${ada.order}`);
     await other.getByRole('button', { name: 'Pay $45.00' }).waitFor();
     await ada.pay('Pay $45.00');
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
     await other.getByText('your order is paid').waitFor();
     const order = await orderOf(ada.order);
     assert.deepEqual([order.payment.state, order.payment.currency, order.payment.attempt], ['paid', 'usd', 2]);
   });
 
-  test('a session that is used up is renewed, with the saved card still there', async (t) => {
+  test('a used session is renewed, and the saved card is shown again', async (t) => {
     const ada = await customer(t);
-    await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor(); // its session is not the one that is used up
+    await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor(); // this load has another session than the reload
     await ada.page.route('**/v1/elements/sessions?*', async (route) => (await route.fetch(), route.continue()), {
       times: 1,
-    }); // used up under way
+    }); // the first request uses the session, the repeat finds it used
     await ada.page.reload();
     await ada.page.getByRole('radio', { name: 'Visa •••• 4242' }).waitFor();
     assert.ok(
@@ -245,10 +246,10 @@ describe('the example', () => {
       String(ada.requests),
     );
     await ada.pay();
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 
-  test('an order that is closed says so', async (t) => {
+  test('a closed order shows that it was cancelled', async (t) => {
     const ada = await customer(t);
     await ada.page.getByRole('button', { name: 'Pay' }).waitFor();
     const { payment } = await orderOf(ada.order);
@@ -267,11 +268,11 @@ describe('the example', () => {
     await ada.page.unroute(`${dev.kasse}/**`);
     await ada.page.getByRole('button', { name: 'Try again' }).click();
     await ada.pay();
-    await ada.says('your order is paid');
+    await ada.shows('your order is paid');
   });
 });
 
-/** Makes the page believe that its tab is hidden, or seen again. */
+/** Reports to the page that its tab is hidden, or visible again. */
 const hide = (page, hidden) =>
   page.evaluate((value) => {
     Object.defineProperty(document, 'hidden', { value, configurable: true });
@@ -287,10 +288,8 @@ async function until(what, look) {
 }
 
 async function startDev() {
-  const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'].flatMap((name) => [
-    `-${name}`,
-    ':0',
-  ]);
+  const names = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'];
+  const addresses = names.flatMap((name) => [`-${name}`, ':0']);
   const child = spawn(process.env.KASSE_DEV, [...addresses, '-settle', '1000h'], {
     env: { ...process.env, CORS_ALLOWED_ORIGINS: origin },
   });

@@ -7,13 +7,17 @@ import { Return } from './return';
 import { getConfig, getToken } from './shop';
 import { loadSimulatedStripe } from './simulator';
 
-const returned = takeReturnedPayment(); // first of all: nothing else may see the secret
+const returned = takeReturnedPayment(); // before anything else, so that no other code sees the secret
 const { pathname, searchParams } = new URL(location.href);
 const order = searchParams.get('order');
-const { kasse, stripe_js } = await getConfig();
+const root = document.getElementById('root')!;
+const { kasse, stripe_js } = await getConfig().catch((error: unknown) => {
+  root.textContent = 'The shop does not answer. Is kasse-dev running?';
+  throw error;
+});
 await loadSimulatedStripe(stripe_js);
 
-createRoot(document.getElementById('root')!).render(
+createRoot(root).render(
   <StrictMode>
     <KasseProvider baseUrl={kasse} getToken={getToken}>
       {!order ? (

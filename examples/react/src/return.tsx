@@ -2,8 +2,8 @@ import type { ReturnedPayment } from '@kasse/client';
 import { formatMoney, outcomeText, usePaymentStatus } from '@kasse/client/react';
 
 /**
- * The page that a bank sends the customer back to. What the address says of the outcome counts for
- * nothing: Kasse is asked.
+ * The page to which a bank sends the customer back. It ignores the outcome in the address, which any
+ * visitor can change, and reads the status from Kasse.
  */
 export function Return({ order, returned }: { order: string; returned: ReturnedPayment | undefined }) {
   const { status, error, trouble } = usePaymentStatus(order, returned);

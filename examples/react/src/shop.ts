@@ -1,11 +1,11 @@
-// The shop's own backend. It decides what an order costs, and holds the service key that order
-// tokens are minted with.
+// The calls of the shop's own backend. The backend decides the price of an order, and holds the service
+// key with which it mints order tokens.
 async function ask<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
   const response = await fetch(path, {
     method,
     ...(body !== undefined && { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
   });
-  // A refusal that no repetition mends ends the payment's page; anything else is tried again.
+  // After retryable: false the payment's page shows an error. After any other error the client tries again.
   if (!response.ok)
     throw Object.assign(new Error(`${path}: ${response.status}`), { retryable: response.status >= 500 });
   return response.json();

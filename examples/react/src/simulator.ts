@@ -1,5 +1,5 @@
-// Offline only: the stand-in for Stripe.js of Kasse's simulator. A shop leaves this file out; the
-// client then loads Stripe's own.
+// Only for the simulated Stripe: loads the simulator's stand-in for Stripe.js. Leave this file out in
+// your shop; the client then loads Stripe's own script.
 export function loadSimulatedStripe(source: string): Promise<unknown> {
   if (source.startsWith('https://js.stripe.com/')) return Promise.resolve();
   const script = Object.assign(document.createElement('script'), { src: source });
