@@ -1,5 +1,5 @@
-// Writes docs/stripe-types.md and the shapes for the simulator's tests. With --check it compares them instead, and
-// names what is new at Stripe.
+// Writes docs/stripe-types.md and the shapes for the simulator's tests. With --check it only compares them, and lists
+// the values that are new at Stripe.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { page } from './page.mjs';
 import { shapes } from './shapes.mjs';

@@ -1,6 +1,5 @@
-// Kasse's handling of each known value. A value of Stripe's types that is not here is
-// new: the check fails until
-// somebody has decided.
+// Kasse's handling of each known value. A value of Stripe's types that is not listed here is new: the check fails until
+// it is added.
 
 const ignored = 'ignored';
 const read = 'read, never sent';
@@ -16,11 +15,11 @@ export const paymentStatuses = {
 };
 
 export const refundStatuses = {
-  pending: 'counts as given back',
-  requires_action: 'counts as given back',
-  succeeded: 'counts as given back',
-  failed: 'does not count: the money is there again',
-  canceled: 'does not count: the money is there again',
+  pending: 'counts as refunded',
+  requires_action: 'counts as refunded',
+  succeeded: 'counts as refunded',
+  failed: 'does not count as refunded',
+  canceled: 'does not count as refunded',
 };
 
 export const disputeStatuses = {
@@ -63,7 +62,7 @@ export const actions = {
   wechat_pay_redirect_to_ios_app: authenticate,
 };
 
-const held = 'closed: the payment stays held until money is given back';
+const held = 'closed: the payment stays held until money is refunded';
 
 export const closedReasons = {
   approved: 'closed: the payment is released',
@@ -80,7 +79,7 @@ export const allowRedisplay = {
 };
 
 export const cancellationReasons = {
-  abandoned: '`reason` of `/cancel`; sent where an unpaid payment is given up',
+  abandoned: '`reason` of `/cancel`; sent if an unpaid payment is abandoned',
   duplicate: '`reason` of `/cancel`',
   fraudulent: '`reason` of `/cancel`',
   requested_by_customer: '`reason` of `/cancel`',
@@ -123,44 +122,42 @@ const notSent = 'not sent';
 
 export const creation = {
   amount: '`amount`', currency: '`currency`', customer: '`customer`', capture_method: '`capture_method`',
-  description: '`description`',
-  metadata: '`metadata`, and Kasse\'s own keys', receipt_email: '`receipt_email`',
-  setup_future_usage: '`setup_future_usage`',
-  shipping: '`shipping`', statement_descriptor_suffix: '`statement_descriptor_suffix`',
+  description: '`description`', metadata: '`metadata`, and Kasse\'s own keys', receipt_email: '`receipt_email`',
+  setup_future_usage: '`setup_future_usage`', shipping: '`shipping`',
+  statement_descriptor_suffix: '`statement_descriptor_suffix`',
   payment_method_configuration: '`payment_method_configuration`', automatic_payment_methods: 'always `enabled`',
-  expand: notSent,
-  allowed_payment_method_types: notSent, amount_details: notSent, application_fee_amount: notSent, confirm: notSent,
-  confirmation_method: notSent, confirmation_token: notSent, customer_account: notSent,
-  error_on_requires_action: notSent,
-  excluded_payment_method_types: notSent, hooks: notSent, mandate: notSent, mandate_data: notSent, off_session: notSent,
-  on_behalf_of: notSent, payment_details: notSent, payment_method: notSent, payment_method_data: notSent,
+  expand: notSent, allowed_payment_method_types: notSent, amount_details: notSent, application_fee_amount: notSent,
+  confirm: notSent, confirmation_method: notSent, confirmation_token: notSent, customer_account: notSent,
+  error_on_requires_action: notSent, excluded_payment_method_types: notSent, hooks: notSent, mandate: notSent,
+  mandate_data: notSent, off_session: notSent, on_behalf_of: notSent, payment_details: notSent,
+  payment_method: notSent, payment_method_data: notSent,
   payment_method_options: notSent, radar_options: notSent, return_url: notSent, statement_descriptor: notSent,
   transfer_data: notSent, transfer_group: notSent, use_stripe_sdk: notSent,
 };
 
 const needed = 'changes the payment; `kasse check` needs it';
 const wanted = 'changes the payment';
-const optional = 'changes the view; optional, `kasse check` names it';
+const optional = 'changes the view; optional, `kasse check` lists it';
 
-/** The families of event types in which every type is decided one by one; types of other families are ignored. */
+/** The families of event types whose types are listed one by one. Types of other families are ignored. */
 export const eventFamilies = ['payment_intent', 'charge', 'refund', 'review', 'radar'];
 
 export const events = {
   'payment_intent.amount_capturable_updated': needed, 'payment_intent.canceled': needed,
-  'payment_intent.created': needed,
-  'payment_intent.payment_failed': needed, 'payment_intent.processing': needed,
-  'payment_intent.requires_action': needed,
-  'payment_intent.succeeded': needed, 'payment_intent.partially_funded': wanted,
+  'payment_intent.created': needed, 'payment_intent.payment_failed': needed, 'payment_intent.processing': needed,
+  'payment_intent.requires_action': needed, 'payment_intent.succeeded': needed,
+  'payment_intent.partially_funded': wanted,
   'charge.refunded': wanted, 'charge.refund.updated': wanted, 'refund.created': wanted, 'refund.failed': wanted,
   'refund.updated': wanted,
   'charge.dispute.closed': wanted, 'charge.dispute.created': wanted, 'charge.dispute.funds_reinstated': wanted,
   'charge.dispute.funds_withdrawn': wanted, 'charge.dispute.updated': wanted,
-  'charge.failed': optional, 'charge.succeeded': optional, 'charge.updated': optional, 'review.closed': optional, 'review.opened': optional,
+  'charge.failed': optional, 'charge.succeeded': optional, 'charge.updated': optional,
+  'review.closed': optional, 'review.opened': optional,
   'charge.captured': ignored, 'charge.expired': ignored, 'charge.pending': ignored,
   'radar.early_fraud_warning.created': ignored, 'radar.early_fraud_warning.updated': ignored,
 };
 
-/** Answers of Stripe's to Kasse's own calls, by their code. All others are 502 `stripe_error`. */
+/** Kasse's responses when Stripe refuses a call, by Stripe's code. All other codes give 502 `stripe_error`. */
 export const refusals = {
   amount_too_large: '422 `amount_out_of_range`', amount_too_small: '422 `amount_out_of_range`',
   invalid_charge_amount: '422 `amount_out_of_range`',

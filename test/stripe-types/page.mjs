@@ -8,17 +8,17 @@ const intents = 'PaymentIntents.d.ts';
 const sessions = 'CustomerSessions.d.ts';
 const components = 'CustomerSession.Components';
 
-const head = `# Stripe's types beside Kasse
+const head = `# Stripe's types and Kasse
 
-This page is written by \`make stripe-types\` from npm's stripe ${packageVersion}: API ${newestVersion},
-description ${apiVersion}. A value that Kasse has not decided about is marked here, and makes
-\`make stripe-types-check\` fail.`;
+\`make stripe-types\` writes this page from npm's stripe ${packageVersion}: API ${newestVersion},
+description ${apiVersion}. A new value, which Kasse does not handle yet, is marked here.
+\`make stripe-types-check\` fails then.`;
 
-/** Refund.status is no enumeration: its comment lists the values. */
+/** The table of Refund.status, which is not an enumeration: its comment lists the values. */
 function refundTable() {
   const comment = commentOf('Refunds.d.ts', 'Refund', 'status');
   const values = [...comment.matchAll(/`([a-z_]+)`/g)].map((match) => match[1]).toSorted();
-  const text = '`Refund.status`, typed `string | null`. Null and an unknown word count as money on its way back.';
+  const text = '`Refund.status`, typed `string | null`. Null and an unknown value count as a pending refund.';
   return section('Refund statuses', text, ['value', 'Kasse'], rows('Refund.status', values, kasse.refundStatuses));
 }
 
@@ -29,8 +29,9 @@ function eventTable() {
   const thinOf = (type) => [thin.includes('v1.' + type) ? quoted('v1.' + type) : 'none'];
   const families = kasse.eventFamilies.map(quoted).join(', ');
   const text =
-    `\`Event.Type\` has ${all.length} values. Those of ${families} are decided one by one. The ${all.length - ours.length} ` +
-    'others are ignored. A thin event about a payment of Kasse\'s asks for a read, whatever its type.';
+    `\`Event.Type\` has ${all.length} values. Those of ${families} are listed here. ` +
+    `Kasse ignores the ${all.length - ours.length} others. A thin event about one of Kasse's payments causes a read, ` +
+    'regardless of its type.';
   return section('Event types', text, ['type', 'Kasse', 'thin event'], rows('Event.Type', ours, kasse.events, thinOf));
 }
 
@@ -43,10 +44,10 @@ function codeTable() {
   const body = special.map((code) => [quoted(code), texts[code] ?? 'the general text', kasse.refusals[code] ?? other]);
   const rest = values.filter((code) => !special.includes(code));
   const text =
-    '`PaymentIntent.LastPaymentError.Code`, which are also the codes of refused calls. `failure.code` is Stripe\'s as it ' +
-    'is, known or not; `failure.message` is Kasse\'s own text.';
-  const table = section('Codes', text, ['code', '`failure.message`', 'as a refusal of Kasse\'s call'], body);
-  const list = `The other ${rest.length} codes have the general text, and are ${other} as a refusal:`;
+    '`PaymentIntent.LastPaymentError.Code`, which are also the codes of refused calls. `failure.code` is Stripe\'s ' +
+    'unchanged code, even if it is unknown. `failure.message` is Kasse\'s own text.';
+  const table = section('Codes', text, ['code', '`failure.message`', 'response to a refused call'], body);
+  const list = `The other ${rest.length} codes have the general text. A refused call with one of them gives ${other}:`;
   return `${table}\n\n${list}\n${wrap(rest.map(quoted).join(', '))}.`;
 }
 
@@ -61,12 +62,16 @@ const sessionTables = () => [
 
 const statusTables = () => [
   enumeration('Payment statuses', intents, 'PaymentIntent.Status', kasse.paymentStatuses,
-    'An unknown one changes nothing and asks for a read.'),
+    'An unknown status changes nothing and causes a read.'),
   refundTable(),
-  enumeration('Dispute statuses', 'Disputes.d.ts', 'Dispute.Status', kasse.disputeStatuses, 'An unknown one counts as open.'),
-  memberTable('Next actions', intents, 'PaymentIntent.NextAction', kasse.actions, 'An unknown type is `authenticate`.', ['type']),
-  enumeration('Reviews: why opened', 'Reviews.d.ts', 'Review.OpenedReason', kasse.openedReasons, 'An open review holds the payment.'),
-  enumeration('Reviews: why closed', 'Reviews.d.ts', 'Review.ClosedReason', kasse.closedReasons, 'An unknown reason leaves the hold.'),
+  enumeration('Dispute statuses', 'Disputes.d.ts', 'Dispute.Status', kasse.disputeStatuses,
+    'An unknown status counts as open.'),
+  memberTable('Next actions', intents, 'PaymentIntent.NextAction', kasse.actions, 'An unknown type is `authenticate`.',
+    ['type']),
+  enumeration('Reviews: why opened', 'Reviews.d.ts', 'Review.OpenedReason', kasse.openedReasons,
+    'An open review holds the payment.'),
+  enumeration('Reviews: why closed', 'Reviews.d.ts', 'Review.ClosedReason', kasse.closedReasons,
+    'With an unknown reason the payment stays held.'),
 ];
 
 const creationTables = () => [

@@ -1,4 +1,4 @@
-// The shapes of the newest version's objects, against which the simulator's tests hold what it sends.
+// The shapes of the newest version's objects. The simulator's tests compare its objects with them.
 import { shapeOf } from './types.mjs';
 
 const objects = {
@@ -14,17 +14,17 @@ const objects = {
   'v2.core.event': ['V2/Core/Events.d.ts', 'EventBase'],
 };
 
-/** Enumerations longer than this say nothing of a shape; the simulator's values are far fewer. */
+/** Longer enumerations are left out. The simulator uses only few of their values. */
 const longest = 30;
 
-/** The types of payment method that the simulator has: the members of others are left out. */
+/** The types of payment method that the simulator has. The members of others are left out. */
 const methods = new Set([
-  'bancontact', 'boleto', 'card', 'customer_balance', 'eps', 'ideal', 'konbini', 'link', 'multibanco', 'oxxo', 'sepa_debit',
-  'sofort', 'us_bank_account',
+  'bancontact', 'boleto', 'card', 'customer_balance', 'eps', 'ideal', 'konbini', 'link', 'multibanco', 'oxxo',
+  'sepa_debit', 'sofort', 'us_bank_account',
 ]);
 const byMethod = (members) => 'sepa_debit' in members && 'klarna' in members;
 
-/** Members that the simulator repeats as they were sent to it. */
+/** Members that the simulator returns unchanged. */
 const repeated = new Set(['payment_method_options']);
 
 function trim(type) {
@@ -44,7 +44,7 @@ function trimMembers(members) {
   return out;
 }
 
-/** One line an object, so that a newer package shows as a readable difference. */
+/** One line for each object, so that the difference to a newer package is readable. */
 export function shapes() {
   const line = ([name, [file, type]]) => `  "${name}": ${JSON.stringify(trimMembers(shapeOf(file, type)))}`;
   const lines = Object.entries(objects).map(line);

@@ -13,16 +13,19 @@ function* goFiles(folder) {
   }
 }
 
-/** The map failureTexts, wherever it stands under service: text by code. Keys may be constants of the same folder. */
+/** The map failureTexts of a Go file under service: texts by code. Keys may be constants. */
 export function failureTexts() {
   const sources = [...goFiles(service)].map((path) => readFileSync(path, 'utf8'));
-  const body = sources.map((source) => /failureTexts = map\[string\]string\{\n([\s\S]*?)\n\}/.exec(source)?.[1]).find(Boolean);
+  const map = /failureTexts = map\[string\]string\{\n([\s\S]*?)\n\}/;
+  const body = sources.map((source) => map.exec(source)?.[1]).find(Boolean);
   if (!body) throw new Error('no Go file under service has the map failureTexts');
   const constant = (name) => {
-    const found = sources.map((source) => new RegExp(`\\b${name}\\s*=\\s*"([a-z_]+)"`).exec(source)?.[1]).find(Boolean);
-    if (!found) throw new Error(`failureTexts has the key ${name}, which is no constant under service`);
+    const declaration = new RegExp(`\\b${name}\\s*=\\s*"([a-z_]+)"`);
+    const found = sources.map((source) => declaration.exec(source)?.[1]).find(Boolean);
+    if (!found) throw new Error(`failureTexts has the key ${name}, which is not a constant under service`);
     return found;
   };
   const entries = [...body.matchAll(/^\s*(?:"([a-z_]+)"|(\w+)):\s*"((?:[^"\\]|\\.)*)",/gm)];
-  return Object.fromEntries(entries.map(([, quoted, name, text]) => [quoted ?? constant(name), JSON.parse(`"${text}"`)]));
+  const entry = ([, quoted, name, text]) => [quoted ?? constant(name), JSON.parse(`"${text}"`)];
+  return Object.fromEntries(entries.map(entry));
 }

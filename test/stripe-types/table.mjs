@@ -1,7 +1,7 @@
-// Markdown tables of Stripe's values beside what Kasse does with them.
+// Markdown tables of Stripe's values and Kasse's handling of them.
 import { shapeOf, valuesOf } from './types.mjs';
 
-/** What kasse.mjs has to be changed for. */
+/** Differences between Stripe's types and kasse.mjs. */
 export const problems = [];
 
 export const quoted = (value) => `\`${value}\``;
@@ -12,15 +12,20 @@ export function wrap(text) {
   return text.split('\n').map(fold).join('\n');
 }
 
-/** Reports the values of Stripe's that Kasse does not know, and those that Stripe no longer has. */
+/** Reports Stripe's values that are missing in kasse.mjs, and values that Stripe no longer has. */
 export function compare(name, values, known) {
-  for (const value of values) if (!(value in known)) problems.push(`new at Stripe, not in kasse.mjs: ${name}: ${value}`);
-  for (const value of Object.keys(known)) if (!values.includes(value)) problems.push(`gone at Stripe: ${name}: ${value}`);
+  const file = 'test/stripe-types/kasse.mjs';
+  for (const value of values) {
+    if (!(value in known)) problems.push(`new at Stripe: add ${value} of ${name} to ${file}`);
+  }
+  for (const value of Object.keys(known)) {
+    if (!values.includes(value)) problems.push(`gone at Stripe: remove ${value} of ${name} from ${file}`);
+  }
 }
 
 export function rows(name, values, known, note = () => []) {
   compare(name, values, known);
-  return values.map((value) => [quoted(value), known[value] ?? '**new: not decided**', ...note(value)]);
+  return values.map((value) => [quoted(value), known[value] ?? '**new: not handled**', ...note(value)]);
 }
 
 export function section(title, text, head, body) {
@@ -28,10 +33,10 @@ export function section(title, text, head, body) {
   return [`## ${title}\n`, `${wrap(text)}\n`, line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
 }
 
-/** A table of an enumeration; unknown says what Kasse does with a value that it does not know. */
+/** A table of an enumeration. The text unknown describes Kasse's handling of an unknown value. */
 export function enumeration(title, file, dotted, known, unknown = '') {
   const { values, open } = valuesOf(file, dotted);
-  const text = [`${quoted(dotted)}.`, open ? 'Stripe says that values can be added.' : '', unknown];
+  const text = [`${quoted(dotted)}.`, open ? 'Stripe may add values.' : '', unknown];
   return section(title, text.filter(Boolean).join(' '), ['value', 'Kasse'], rows(dotted, values, known));
 }
 

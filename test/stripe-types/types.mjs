@@ -33,10 +33,11 @@ function find(file, dotted) {
     statements = inner.flatMap((node) => [...node.body.statements]);
   }
   const last = names.at(-1);
-  return statements.find((node) => (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) && isNamed(node, last));
+  const declares = (node) => ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node);
+  return statements.find((node) => declares(node) && isNamed(node, last));
 }
 
-/** Finds a type that is named inside a scope: in the scope itself, or in one of those around it. */
+/** Finds a type by the name that a scope uses: in the scope itself, or in a scope around it. */
 function resolve(file, scope, name) {
   for (let parts = scope.split('.'); parts.length > 0; parts = parts.slice(0, -1)) {
     const dotted = [...parts, name].join('.');
@@ -48,11 +49,12 @@ function resolve(file, scope, name) {
 }
 
 const keywords = new Map([
-  [ts.SyntaxKind.StringKeyword, 'string'], [ts.SyntaxKind.NumberKeyword, 'number'], [ts.SyntaxKind.BooleanKeyword, 'boolean'],
-  [ts.SyntaxKind.UnknownKeyword, 'any'], [ts.SyntaxKind.AnyKeyword, 'any'], [ts.SyntaxKind.VoidKeyword, 'void'],
+  [ts.SyntaxKind.StringKeyword, 'string'], [ts.SyntaxKind.NumberKeyword, 'number'],
+  [ts.SyntaxKind.BooleanKeyword, 'boolean'], [ts.SyntaxKind.UnknownKeyword, 'any'],
+  [ts.SyntaxKind.AnyKeyword, 'any'], [ts.SyntaxKind.VoidKeyword, 'void'],
 ]);
 
-/** Other names of the package that stand for a plain value. */
+/** Type names of the package for plain values. */
 const shared = {
   Address: { kinds: ['object'] },
   Decimal: { kinds: ['string'] },
@@ -78,7 +80,7 @@ function merge(types) {
   return out;
 }
 
-/** One type as {kinds, values?, open?, members?, items?}. Objects of other resources are kind object, without members. */
+/** One type as {kinds, values?, open?, members?, items?}. Objects of other resources have no members. */
 function describe(file, scope, node, depth) {
   if (ts.isUnionTypeNode(node)) return merge(node.types.map((type) => describe(file, scope, type, depth)));
   if (ts.isParenthesizedTypeNode(node)) return describe(file, scope, node.type, depth);
@@ -99,19 +101,20 @@ function describe(file, scope, node, depth) {
 function members(file, node, dotted, depth) {
   const out = {};
   for (const member of node.members.filter(ts.isPropertySignature)) {
-    out[member.name.text] = { ...(member.questionToken ? {} : { required: true }), ...describe(file, dotted, member.type, depth) };
+    const required = member.questionToken ? {} : { required: true };
+    out[member.name.text] = { ...required, ...describe(file, dotted, member.type, depth) };
   }
   return out;
 }
 
-/** The members of an interface, and theirs, some levels deep. */
+/** The members of an interface, and the members of these, to the given depth. */
 export function shapeOf(file, dotted, depth = 5) {
   const node = find(file, dotted);
   if (!node) throw new Error(`${file} has no ${dotted}`);
   return members(file, node, dotted, depth);
 }
 
-/** The values of an enumeration, sorted, and whether Stripe calls it open. */
+/** The values of an enumeration, sorted, and whether Stripe may add values. */
 export function valuesOf(file, dotted) {
   const node = find(file, dotted);
   if (!node) throw new Error(`${file} has no ${dotted}`);
@@ -119,7 +122,7 @@ export function valuesOf(file, dotted) {
   return { values: values.toSorted(), open };
 }
 
-/** The values of `type` in every interface of a file whose name ends so, such as V1…Event. */
+/** The constant values of `type` in the interfaces of a file. */
 export function thinTypes(file) {
   const found = new Set();
   for (const node of parse(file).statements.filter(ts.isInterfaceDeclaration)) {
@@ -129,7 +132,7 @@ export function thinTypes(file) {
   return [...found].toSorted();
 }
 
-/** The comment that stands before an enumeration's or interface's member. */
+/** The comment of an interface's member. */
 export function commentOf(file, dotted, member) {
   const node = find(file, dotted)?.members?.find((at) => at.name?.text === member);
   return node?.jsDoc?.map((doc) => doc.comment).join(' ') ?? '';
