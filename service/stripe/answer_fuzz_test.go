@@ -19,7 +19,7 @@ type fixedAnswer struct {
 	body   string
 }
 
-// RoundTrip sends no request.
+// RoundTrip returns the response without sending the request.
 func (h fixedAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 	header := http.Header{
 		"Request-Id": {"req_1"}, "Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Stripe-Should-Retry": {"false"},
@@ -36,23 +36,21 @@ func gatewayAnswered(h fixedAnswer) *Gateway {
 		SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon },
 	})
 	backend := stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
-		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(
-			Options{Transport: h, Now: time.Now},
-		), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
+		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(Options{Transport: h, Now: time.Now}),
+		MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
 		LeveledLogger: &stripego.LeveledLogger{Level: stripego.LevelNull},
 	})
 	g.backend = backend.(*stripego.BackendImplementation)
 	return g
 }
 
-// FuzzAnswer: for any response of Stripe or a proxy, nothing panics, a decoded PaymentIntent can be stored,
-// and an error has one of our codes and no part of the body.
+// FuzzAnswer: for any response of Stripe or a proxy, a call does not panic. It returns a PaymentIntent that can be
+// stored, or an error with one of our codes and no part of the body.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		intentBody, "{}", "", "null", "[]", "\x00", `{"object":"list","data":[` + intentBody + `],"has_more":false}`,
-		strings.Replace(intentBody, `"pi_1"`, `"pi_1/../customers"`, 1), strings.Replace(
-			intentBody, "requires_payment_method", "paused", 1,
-		),
+		strings.Replace(intentBody, `"pi_1"`, `"pi_1/../customers"`, 1),
+		strings.Replace(intentBody, "requires_payment_method", "paused", 1),
 		`{"error":{"type":"card_error","code":"card_declined","message":"` + secretInIntent + `","payment_intent":` +
 			intentBody + `}}`,
 		`{"error":{"type":"invalid_request_error","param":"customer","code":"resource_missing"}}`, `{"error":"no"}`,
@@ -66,10 +64,10 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		if status < 200 || status > 599 {
-			t.Skip("net/http gives no such answer")
+			t.Skip("net/http returns no such response")
 		}
 		g := gatewayAnswered(fixedAnswer{status, body})
-		for _, ask := range []func() (payment.Answer, error){
+		for _, call := range []func() (payment.Answer, error){
 			func() (payment.Answer, error) { return g.RetrievePayment(t.Context(), "pi_1") },
 			func() (payment.Answer, error) { return g.OpenPayment(t.Context(), "key", "amount=1000") },
 			func() (payment.Answer, error) {
@@ -88,17 +86,18 @@ func FuzzAnswer(f *testing.F) {
 				}, err
 			},
 		} {
-			answer, err := ask()
+			answer, err := call()
 			checkAnswer(t, body, answer, err)
 		}
 	})
 }
 
+// checkAnswer fails the test unless the answer can be stored, or the error is one of the contract's.
 func checkAnswer(t *testing.T, body string, answer payment.Answer, err error) {
 	t.Helper()
 	if err == nil {
 		if !answer.ID.Valid() || !answer.Status.Known() {
-			t.Fatalf("%q is taken for %+v", body, answer.Intent)
+			t.Fatalf("%q is decoded as %+v", body, answer.Intent)
 		}
 		return
 	}
@@ -107,6 +106,6 @@ func checkAnswer(t *testing.T, body string, answer payment.Answer, err error) {
 		t.Fatalf("%q becomes %v", body, err)
 	}
 	if e.Intent != nil && (!e.Intent.ID.Valid() || !e.Intent.Status.Known()) {
-		t.Fatalf("%q shows %+v", body, e.Intent.Intent)
+		t.Fatalf("%q is an error with %+v", body, e.Intent.Intent)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-// eventAbout is an event of this type with this object.
+// eventAbout returns an event of a type with an object.
 func eventAbout(kind, object string) string {
 	return `{"id":"evt_1","object":"event","type":"` + kind +
 		`","created":1700000000,"api_version":"2020-08-27","livemode":false,"data":{"object":` + object + `}}`
@@ -26,14 +26,14 @@ const (
 
 var moneyReturned = payment.RefundedTotal{At: 1700000000, Event: "evt_1", Amount: 500}
 
-// refundSeen is the record fact of refundObject.
+// refundSeen returns the record fact of refundObject.
 func refundSeen(status payment.RefundStatus) payment.RefundSeen {
 	return payment.RefundSeen{ID: "re_1", Refund: payment.Refund{
 		Status: status, Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc",
 	}}
 }
 
-// disputeSeen is the record fact of disputeObject.
+// disputeSeen returns the record fact of disputeObject.
 func disputeSeen(status string) payment.DisputeSeen {
 	return payment.DisputeSeen{ID: "dp_1", Dispute: payment.Dispute{
 		At: 1700000000, Event: "evt_1", Status: status, Amount: 1000, Created: 1600000000,
@@ -47,15 +47,16 @@ type returnEvent struct {
 	unreadable bool
 }
 
+// returnEvents have the members that Stripe documents.
 var returnEvents = []returnEvent{
 	{"a refund", eventAbout("refund.created", refundObject), []payment.RecordFact{refundSeen("pending")}, false},
 	{
-		"a refund, as it was called", eventAbout("charge.refund.updated", refundObject),
+		"a refund, in an event of the former name", eventAbout("charge.refund.updated", refundObject),
 		[]payment.RecordFact{refundSeen("pending")},
 		false,
 	},
 	{
-		"a refund of tomorrow", eventAbout("refund.brand_new", refundObject),
+		"a refund, in an event of an unknown name", eventAbout("refund.brand_new", refundObject),
 		[]payment.RecordFact{refundSeen("pending")},
 		false,
 	},
@@ -76,7 +77,7 @@ var returnEvents = []returnEvent{
 		false,
 	},
 	{
-		"a dispute, its money", eventAbout("charge.dispute.funds_withdrawn", disputeObject),
+		"a dispute's money", eventAbout("charge.dispute.funds_withdrawn", disputeObject),
 		[]payment.RecordFact{disputeSeen("needs_response")},
 		false,
 	},
@@ -101,7 +102,7 @@ var returnEvents = []returnEvent{
 // oddReturnEvents have an unknown, missing or mistyped member.
 var oddReturnEvents = []returnEvent{
 	{
-		"a refund with a status of tomorrow",
+		"a refund with an unknown status",
 		eventAbout("refund.updated", strings.Replace(refundObject, "pending", "lost", 1)),
 		[]payment.RecordFact{refundSeen("lost")},
 		false,
@@ -133,7 +134,7 @@ var oddReturnEvents = []returnEvent{
 	},
 }
 
-// TestReturnsOfAnyVersion decodes events about refunds and disputes of several API versions.
+// TestReturnsOfAnyVersion: events about refunds and disputes are decoded in every API version.
 func TestReturnsOfAnyVersion(t *testing.T) {
 	for _, tt := range slices.Concat(returnEvents, oddReturnEvents) {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestFormEncoding: a form has the bytes of url.Values, and on the wire those of stripe-go, so that a form that an
-// older version stored or sent is sent again as it was.
+// TestFormEncoding: a form is encoded like url.Values, and sent as stripe-go sends it. So a form that an older version
+// stored or sent is sent again with the same bytes.
 func TestFormEncoding(t *testing.T) {
 	t.Parallel()
 	name := rapid.OneOf(

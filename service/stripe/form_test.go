@@ -39,6 +39,6 @@ func TestFormOfShipping(t *testing.T) {
 	}
 	without := form(payment.CreateRequest{})
 	if without.Has("shipping[name]") || without.Has("payment_method_configuration") {
-		t.Errorf("sent without being given: %v", without)
+		t.Errorf("members that were not given are sent: %v", without)
 	}
 }

@@ -12,11 +12,13 @@ import (
 	"kasse/service/payment"
 )
 
+// formsCases are the requests of TestForms: method, path, idempotency key and form.
 var formsCases = []string{
 	"POST /v1/payment_intents kasse:kasse:order-1:2 " +
 		"amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
-		"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2&metadata[kasse_order_id]=order-1" +
-		"&metadata[kasse_rev]=1700000000000&metadata[kasse_service]=kasse&metadata[size]=m",
+		"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2" +
+		"&metadata[kasse_order_id]=order-1&metadata[kasse_rev]=1700000000000&metadata[kasse_service]=kasse" +
+		"&metadata[size]=m",
 	"POST /v1/customer_sessions fresh components[payment_element][enabled]=true" +
 		"&components[payment_element][features][payment_method_allow_redisplay_filters][0]=always" +
 		"&components[payment_element][features][payment_method_allow_redisplay_filters][1]=limited" +
@@ -31,14 +33,14 @@ var formsCases = []string{
 		"&components[mobile_payment_element][features][payment_method_save]=disabled&customer=cus_1",
 }
 
-// TestForms checks the sent forms.
+// TestForms: the forms and API versions of a payment and of customer sessions are those expected.
 func TestForms(t *testing.T) {
 	g, seen := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "customer_sessions") {
-			say(http.StatusOK, `{"client_secret":"cuss_1","expires_at":1700000000}`)(w, r)
+			reply(http.StatusOK, `{"client_secret":"cuss_1","expires_at":1700000000}`)(w, r)
 			return
 		}
-		say(http.StatusOK, intentBody)(w, r)
+		reply(http.StatusOK, intentBody)(w, r)
 	})
 	form := g.PaymentForm(payment.CreateRequest{
 		Order: "order-1", Description: "a & b", Metadata: map[string]string{"size": "m", "colour": "red"},
@@ -54,9 +56,8 @@ func TestForms(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.OpenSession(
-		t.Context(), "cus_1", payment.SessionFeatures{Surface: "mobile", Remove: true},
-	); err != nil {
+	mobile := payment.SessionFeatures{Surface: "mobile", Remove: true}
+	if _, err := g.OpenSession(t.Context(), "cus_1", mobile); err != nil {
 		t.Fatal(err)
 	}
 	want := formsCases
@@ -79,7 +80,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestFindCreationKey reads the list of events page by page until the PaymentIntent's event.
+// TestFindCreationKey: the idempotency key of a PaymentIntent's creation is found in the pages of the list of events.
 func TestFindCreationKey(t *testing.T) {
 	made := func(event, id, request string) string {
 		return `{"id":"` + event +
@@ -98,10 +99,10 @@ func TestFindCreationKey(t *testing.T) {
 	} {
 		g, _ := stripeThat(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("starting_after") == "evt_1" {
-				say(http.StatusOK, `{"data":[`+tt.second+`],"has_more":false}`)(w, r)
+				reply(http.StatusOK, `{"data":[`+tt.second+`],"has_more":false}`)(w, r)
 				return
 			}
-			say(http.StatusOK, first)(w, r)
+			reply(http.StatusOK, first)(w, r)
 		})
 		key, known, err := g.FindCreationKey(t.Context(), "pi_1", 1600000000)
 		if err != nil || key != tt.key || known != tt.known {

@@ -18,10 +18,9 @@ const secretInIntent = "pi_1_secret_do_not_tell"
 
 // intentBody is a PaymentIntent as Stripe returns it.
 const intentBody = `{"id":"pi_1","object":"payment_intent","status":"requires_payment_method","amount":1000,` +
-	`"currency":"eur",` +
-	`"created":1600000000,"client_secret":"` + secretInIntent + `","latest_charge":null,"metadata":{}}`
+	`"currency":"eur","created":1600000000,"client_secret":"` + secretInIntent + `","latest_charge":null,"metadata":{}}`
 
-// stripeThat handles every request with the handler and counts the requests.
+// stripeThat returns a gateway whose Stripe is the handler, and the requests that it has received.
 func stripeThat(t *testing.T, timeout time.Duration, handle http.HandlerFunc) (*Gateway, *[]*http.Request) {
 	t.Helper()
 	seen := &[]*http.Request{}
@@ -41,7 +40,8 @@ func stripeThat(t *testing.T, timeout time.Duration, handle http.HandlerFunc) (*
 	}), seen
 }
 
-func say(status int, body string) http.HandlerFunc {
+// reply returns a handler with a response that stripe-go does not retry.
+func reply(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Request-Id", "req_1")
 		w.Header().Set("Stripe-Should-Retry", "false")
@@ -52,10 +52,11 @@ func say(status int, body string) http.HandlerFunc {
 
 const otherFormText = "another form under the key"
 
+// refusalsCases are errors of Stripe, with those of the contract.
 var refusalsCases = []struct {
 	name    string
 	status  int
-	said    string // members of the error
+	members string // of the error
 	want    payment.Code
 	pointer string
 	refused bool
@@ -77,11 +78,11 @@ var refusalsCases = []struct {
 		payment.CodeUnsupportedCurrency, "/currency", true,
 	},
 	{
-		"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`,
+		"a parameter of the caller", 400, `"type":"invalid_request_error","param":"receipt_email"`,
 		payment.CodeInvalidRequest, "/receipt_email", true,
 	},
 	{
-		"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`,
+		"a parameter of our own", 400, `"type":"invalid_request_error","param":"brand_new"`,
 		payment.CodeStripeError, "", true,
 	},
 	{
@@ -115,60 +116,60 @@ var refusalsCases = []struct {
 		"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`,
 		payment.CodeStripeRateLimited, "", false,
 	},
-	{"a fault of theirs", 500, `"type":"api_error"`, payment.CodeStripeError, "", false},
-	{"away", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
+	{"a fault of Stripe", 500, `"type":"api_error"`, payment.CodeStripeError, "", false},
+	{"unavailable", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
 }
 
-// TestRefusals translates Stripe's errors to the contract's codes, without Stripe's texts, which contain
-// client secrets.
+// TestRefusals: an error of Stripe becomes one of the contract. It has none of Stripe's texts, which may contain client
+// secrets.
 func TestRefusals(t *testing.T) {
 	for _, tt := range refusalsCases {
 		t.Run(tt.name, func(t *testing.T) {
-			body := `{"error":{` + tt.said + `,"message":"about ` + secretInIntent + `","payment_intent":` +
+			body := `{"error":{` + tt.members + `,"message":"about ` + secretInIntent + `","payment_intent":` +
 				intentBody + `}}`
-			g, _ := stripeThat(t, 5*time.Second, say(tt.status, body))
+			g, _ := stripeThat(t, 5*time.Second, reply(tt.status, body))
 			_, err := g.OpenPayment(t.Context(), "key", "amount=1000")
 			e, ok := errors.AsType[*payment.Error](err)
 			if !ok || e.Code != tt.want || e.Refused != tt.refused || e.StripeRequestID != "req_1" {
 				t.Fatalf("%+v", err)
 			}
 			if e.Replayed != (tt.name == otherFormText) {
-				t.Fatalf("the same call again returns what it made: %t", !e.Replayed)
+				t.Fatalf("replayed is %t, want %t", e.Replayed, !e.Replayed)
 			}
 			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
 				t.Fatalf("%+v", e.Fields)
 			}
 			if e.Intent == nil || e.Intent.Status != payment.RequiresPaymentMethod {
-				t.Fatalf("the PaymentIntent of the refusal: %+v", e.Intent)
+				t.Fatalf("the PaymentIntent of the error is %+v", e.Intent)
 			}
 			if text := fmt.Sprintf("%v %+v", err, e.Cause); strings.Contains(text, "_secret_") {
-				t.Fatal("a secret is in the error")
+				t.Fatal("the error has a client secret")
 			}
 		})
 	}
 }
 
-// TestMisbehaviour: for any behavior of Stripe or the network, the error is one of the contract's, comes in
-// time, and contains no text of Stripe's.
+// TestMisbehaviour: for any behavior of Stripe or the network, a call ends in time with an error of the contract, which
+// has none of Stripe's texts.
 func TestMisbehaviour(t *testing.T) {
-	const itHangs = "it hangs"
+	const noResponse = "no response"
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for _, tt := range []struct {
 		name   string
 		handle http.HandlerFunc
 		want   payment.Code
 	}{
-		{itHangs, hang, payment.CodeStripeTimeout},
-		{"a proxy's page", say(http.StatusBadGateway, "<html>"+secretInIntent), payment.CodeStripeError},
-		{"half an answer", say(http.StatusOK, intentBody[:60]), payment.CodeStripeError},
+		{noResponse, hang, payment.CodeStripeTimeout},
+		{"a proxy's page", reply(http.StatusBadGateway, "<html>"+secretInIntent), payment.CodeStripeError},
+		{"half a response", reply(http.StatusOK, intentBody[:60]), payment.CodeStripeError},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://example.com/", http.StatusFound)
 		}, payment.CodeStripeError},
 		{
-			"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			"a closed connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			payment.CodeStripeUnavailable,
 		},
-		{"an endless answer", func(w http.ResponseWriter, r *http.Request) {
+		{"an endless response", func(w http.ResponseWriter, r *http.Request) {
 			for chunk := make([]byte, 64<<10); r.Context().Err() == nil; {
 				if _, err := w.Write(chunk); err != nil {
 					return
@@ -178,11 +179,11 @@ func TestMisbehaviour(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			patience := time.Minute // generous, for a busy machine
-			if tt.name == itHangs {
-				patience = time.Second
+			timeout := time.Minute // never reached, also on a busy machine
+			if tt.name == noResponse {
+				timeout = time.Second
 			}
-			g, _ := stripeThat(t, patience, tt.handle)
+			g, _ := stripeThat(t, timeout, tt.handle)
 			_, err := g.RetrievePayment(context.WithoutCancel(t.Context()), "pi_1")
 			e, ok := errors.AsType[*payment.Error](err)
 			if !ok || e.Code != tt.want || e.Refused || strings.Contains(fmt.Sprintf("%v", err), "_secret_") {
@@ -197,7 +198,7 @@ func TestStaleAnswers(t *testing.T) {
 	t.Run("a replay", func(t *testing.T) {
 		g, _ := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Idempotent-Replayed", "true")
-			say(http.StatusOK, intentBody)(w, r)
+			reply(http.StatusOK, intentBody)(w, r)
 		})
 		if a, err := g.OpenPayment(t.Context(), "key", "amount=1000"); err != nil || !a.Stale {
 			t.Fatal(a.Stale, err)
@@ -209,19 +210,19 @@ func TestStaleAnswers(t *testing.T) {
 			if sent++; sent == 1 {
 				panic(http.ErrAbortHandler)
 			}
-			say(http.StatusOK, intentBody)(w, r)
+			reply(http.StatusOK, intentBody)(w, r)
 		})
 		if a, err := g.OpenPayment(t.Context(), "key", "amount=1000"); err != nil || !a.Stale {
 			t.Fatal(a.Stale, err)
 		}
 		for _, r := range *seen {
 			if r.Header.Get("Idempotency-Key") != "key" {
-				t.Fatal("the key changed between tries")
+				t.Fatal("the idempotency key changed between tries")
 			}
 		}
 	})
-	t.Run("a plain answer", func(t *testing.T) {
-		g, _ := stripeThat(t, 5*time.Second, say(http.StatusOK, intentBody))
+	t.Run("a plain response", func(t *testing.T) {
+		g, _ := stripeThat(t, 5*time.Second, reply(http.StatusOK, intentBody))
 		a, err := g.OpenPayment(t.Context(), "key", "amount=1000")
 		if err != nil || a.Stale || a.Date == 0 || a.ClientSecret.Reveal() != secretInIntent {
 			t.Fatalf("%+v %v", a, err)

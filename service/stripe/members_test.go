@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMembers: names and texts equal encoding/json's, and the last of duplicate members counts.
+// TestMembers: names and texts are decoded as by encoding/json. Of duplicate members the last one counts.
 func TestMembers(t *testing.T) {
 	for _, text := range []string{
 		`{}`, ` { "a" : "b" , "c" : null } `, `{"a\u0062":"\ud83d\ude00 \"\\/","":""}`, `{"a":"1","a":"2"}`,
@@ -27,12 +27,12 @@ func TestMembers(t *testing.T) {
 		``, `[]`, `"x"`, `{`, `{"a":1}x`, `{"a":}`, `{'a':1}`, `{"a":1}{}`, `{"a" 1}`,
 	} {
 		if m, err := readMembers([]byte(text)); err == nil {
-			t.Errorf("%s: %q", text, m)
+			t.Errorf("%s: got %q, want an error", text, m)
 		}
 	}
 }
 
-// FuzzMembers: every object of encoding/json is accepted here, with the same strings and numbers.
+// FuzzMembers: readMembers accepts the same objects as encoding/json, with the same texts and numbers.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(`{"a":"b","n":1,"o":{"x":[1,"2",null]},"t":true}`))
 	f.Add([]byte(`{"a\u0062":"\n","n":-9223372036854775808,"e":1e3}`))
@@ -44,7 +44,7 @@ func FuzzMembers(f *testing.F) {
 			return
 		}
 		if (err == nil && want != nil) != (readErr == nil) {
-			t.Fatalf("encoding/json says %v, and we say %v", err, readErr)
+			t.Fatalf("encoding/json returned %v, readMembers %v", err, readErr)
 		}
 		seen := map[string]member{}
 		for _, m := range got {

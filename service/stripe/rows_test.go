@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-// listsThat returns the given body for each path, and an empty list for other paths.
+// listsThat returns a gateway whose Stripe returns the given body for each path, and an empty list for any other.
 func listsThat(t *testing.T, bodies map[string]string) *Gateway {
 	t.Helper()
 	g, _ := stripeThat(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
@@ -18,11 +18,12 @@ func listsThat(t *testing.T, bodies map[string]string) *Gateway {
 		if !ok {
 			body = `{"data":[]}`
 		}
-		say(http.StatusOK, body)(w, r)
+		reply(http.StatusOK, body)(w, r)
 	})
 	return g
 }
 
+// ourRow is a PaymentIntent of ours.
 const ourRow = `{"id":"pi_2","object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,` +
 	`"currency":"eur","created":1600000000,` +
 	`"latest_charge":null,"metadata":{"kasse_service":"kasse","kasse_order_id":"order-1"}}`
@@ -53,14 +54,14 @@ func TestRowsAreNotDropped(t *testing.T) {
 	} {
 		_, err := listsThat(t, bodies).RetrievePayment(ctx, "pi_2")
 		if e, ok := errors.AsType[*payment.Error](err); !ok || e.Code != payment.CodeStripeError {
-			t.Errorf("%s: the read says %v", name, err)
+			t.Errorf("%s: the read returned %v, want %s", name, err, payment.CodeStripeError)
 		}
 	}
 	for name, row := range map[string]string{
-		"a status of tomorrow":   strings.Replace(ourRow, `"succeeded"`, `"paused"`, 1),
+		"an unknown status":      strings.Replace(ourRow, `"succeeded"`, `"paused"`, 1),
 		"an amount that is text": strings.Replace(ourRow, `"amount":1000`, `"amount":"1000"`, 1),
 		"metadata with a number": strings.Replace(ourRow, `"kasse_order_id"`, `"n":1,"kasse_order_id"`, 1),
-		"another's, with the same": strings.Replace(
+		"another's unknown status": strings.Replace(
 			strings.Replace(ourRow, `"succeeded"`, `"paused"`, 1), `"kasse_service":"kasse"`,
 			`"kasse_service":"other"`, 1,
 		),

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestTries counts how often a call is sent for each status, without the header Stripe-Should-Retry. It
-// guards upgrades of stripe-go: later major versions send a call once for 409, 500 and 503.
+// TestTries: a call is sent this often for each status, without the header Stripe-Should-Retry. The test protects
+// against upgrades of stripe-go: its later major versions send a call once for 409, 500 and 503.
 func TestTries(t *testing.T) {
 	for status, want := range map[int]struct{ get, post int }{
 		http.StatusBadRequest:          {1, 1},

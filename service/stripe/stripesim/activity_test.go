@@ -12,7 +12,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// kinds are the activities of a payment, as "kind status" for a request and "kind type" for an event.
+// kinds returns the activities of a payment, as "kind endpoint" for a request and "kind type" for an event.
 func (b *bench) kinds(payment string) (out []string) {
 	for _, entry := range b.Activity(b.t.Context(), 0) {
 		if entry.PaymentIntent == payment {
@@ -22,6 +22,7 @@ func (b *bench) kinds(payment string) (out []string) {
 	return out
 }
 
+// either returns a, or b if a is empty.
 func either(a, b string) string {
 	if a != "" {
 		return a
@@ -66,7 +67,7 @@ func TestActivityShowsRequestsAndDeliveries(t *testing.T) {
 	expect(t, "status of a delivery", statuses["charge.failed"], http.StatusOK)
 	text := string(must(json.Marshal(all))(t))
 	if strings.Contains(text, "_secret_") || strings.Contains(text, "sk_test") {
-		t.Errorf("a secret is in %s", text)
+		t.Errorf("the activity shows a secret: %s", text)
 	}
 }
 
@@ -74,10 +75,10 @@ func TestActivityShowsRequestsAndDeliveries(t *testing.T) {
 // parameter.
 func TestActivityWaits(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	pull := b.controller()
+	call := b.controller()
 	b.customer()
 	b.arrived()
-	first := pull(200, "GET", "/activity", nil)
+	first := call(200, "GET", "/activity", nil)
 	next := first["next"].(float64)
 	if next < 1 || len(first["activity"].([]any)) != int(next) {
 		t.Fatalf("the first page is %v", first)
@@ -86,13 +87,13 @@ func TestActivityWaits(t *testing.T) {
 	go func() { waiting <- b.Activity(t.Context(), int64(next)) }()
 	b.customer()
 	if news := <-waiting; news[0].Number != int64(next)+1 {
-		t.Errorf("after %v came %d", next, news[0].Number)
+		t.Errorf("the entry after %v has the number %d", next, news[0].Number)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	expect(t, "entries for one who has gone", len(b.Activity(over, 1<<40)), 0)
-	pull(400, "GET", "/activity?after=x", nil)
-	pull(400, "GET", "/activity?wait=2h", nil)
+	expect(t, "entries for a canceled request", len(b.Activity(over, 1<<40)), 0)
+	call(400, "GET", "/activity?after=x", nil)
+	call(400, "GET", "/activity?wait=2h", nil)
 	b.Reset()
 	b.customer()
 	if after := b.Activity(t.Context(), 0); after[0].Number <= int64(next) {
@@ -100,15 +101,16 @@ func TestActivityWaits(t *testing.T) {
 	}
 }
 
+// TestPlannedEvents: the next events of a payment can be lost, doubled or late, and a lost one can be sent again.
 func TestPlannedEvents(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	pull := b.controller()
+	call := b.controller()
 	plan := func(pi, delivery, delay string) {
 		body := m{"delivery": delivery}
 		if delay != "" {
 			body["delay"] = delay
 		}
-		pull(200, "POST", "/payments/"+pi+"/next_events", body)
+		call(200, "POST", "/payments/"+pi+"/next_events", body)
 	}
 	count := func(pi, kind string) (n int) {
 		for _, entry := range b.kinds(pi) {
@@ -126,8 +128,8 @@ func TestPlannedEvents(t *testing.T) {
 	plan(free, "lost", "")
 	plan(free, "", "")
 	for _, pi := range []string{lost, twice, free, late} {
-		pull(200, "POST", "/payments/"+pi+"/decline", m{"code": "card_declined"})
-		pull(200, "POST", "/payments/"+pi+"/pay", m{"payment_method": "pm_card_visa"})
+		call(200, "POST", "/payments/"+pi+"/decline", m{"code": "card_declined"})
+		call(200, "POST", "/payments/"+pi+"/pay", m{"payment_method": "pm_card_visa"})
 	}
 	for deadline := time.Now().Add(30 * time.Second); b.Undelivered() > 2; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -152,11 +154,11 @@ func TestPlannedEvents(t *testing.T) {
 	event := lostEvent(t, b.Activity(t.Context(), 0))
 	status, _ := b.read("/v1/events/" + event)
 	expect(t, "status of the lost event at Stripe", status, http.StatusOK)
-	pull(200, "POST", "/events/"+event+"/resend", nil)
+	call(200, "POST", "/events/"+event+"/resend", nil)
 	b.arrived()
 	expect(t, "the lost event, sent again", count(lost, failed), 1)
-	pull(404, "POST", "/events/evt_nothing/resend", nil)
-	pull(400, "POST", "/payments/"+lost+"/next_events", m{"delivery": "burnt"})
+	call(404, "POST", "/events/evt_nothing/resend", nil)
+	call(400, "POST", "/payments/"+lost+"/next_events", m{"delivery": "unknown"})
 }
 
 func lostEvent(t *testing.T, all []stripesim.Activity) string {
@@ -170,23 +172,24 @@ func lostEvent(t *testing.T, all []stripesim.Activity) string {
 	return ""
 }
 
-// TestTimePasses: due work is done, and the events have the current date, since endpoints refuse older ones.
+// TestTimePasses: work that is due is done although the clock does not move, so that events have the current date.
+// Endpoints refuse older ones.
 func TestTimePasses(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: 100 * time.Hour})
-	pull := b.controller()
+	call := b.controller()
 	debit, voucher := b.open().ID, b.open().ID
-	pull(200, "POST", "/payments/"+debit+"/pay", m{"payment_method": "pm_sepaDebit"})
-	pull(200, "POST", "/payments/"+voucher+"/action", m{"type": "multibanco_display_details"})
+	call(200, "POST", "/payments/"+debit+"/pay", m{"payment_method": "pm_sepaDebit"})
+	call(200, "POST", "/payments/"+voucher+"/action", m{"type": "multibanco_display_details"})
 	before := b.Now()
-	pull(200, "POST", "/pass", m{"time": "99h"})
+	call(200, "POST", "/pass", m{"time": "99h"})
 	expect(t, "the debit, an hour too early", string(b.get(debit).Status), "processing")
-	pull(200, "POST", "/pass", m{"time": "1h"})
+	call(200, "POST", "/pass", m{"time": "1h"})
 	expect(t, "the debit", string(b.get(debit).Status), "succeeded")
 	expect(t, "the voucher", string(b.get(voucher).Status), "requires_action")
-	pull(200, "POST", "/pass", m{"time": "72h"})
+	call(200, "POST", "/pass", m{"time": "72h"})
 	expect(t, "the voucher, after its week", string(b.get(voucher).Status), "requires_payment_method")
 	if passed := b.Now().Sub(before); passed > time.Hour {
 		t.Errorf("the clock has moved by %v", passed)
 	}
-	pull(400, "POST", "/pass", m{"time": "-1h"})
+	call(400, "POST", "/pass", m{"time": "-1h"})
 }

@@ -10,7 +10,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// Amounts at the edge of what Stripe documents are taken: https://docs.stripe.com/currencies.
+// TestAmountsThatFit: the greatest and the smallest amounts that Stripe documents are accepted.
+// Source: https://docs.stripe.com/currencies.
 func TestAmountsThatFit(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for i, form := range []string{
@@ -24,7 +25,8 @@ func TestAmountsThatFit(t *testing.T) {
 	}
 }
 
-// An amount that its currency does not have is refused wherever one is given.
+// TestAmountsThatACurrencyDoesNotHave: an amount with decimals that its currency does not have is refused by every
+// call.
 func TestAmountsThatACurrencyDoesNotHave(t *testing.T) {
 	for _, c := range []struct {
 		currency       string

@@ -17,7 +17,7 @@ import (
 
 func TestBankPages(t *testing.T) {
 	const failed = stripe.PaymentIntentStatusRequiresPaymentMethod
-	for _, story := range []struct {
+	for _, tt := range []struct {
 		method, answer, redirect string
 		end                      stripe.PaymentIntentStatus
 		code                     stripe.ErrorCode
@@ -35,33 +35,33 @@ func TestBankPages(t *testing.T) {
 		{"pm_ideal", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
 		{"pm_bancontact", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 	} {
-		t.Run(story.method+" "+story.answer, func(t *testing.T) {
+		t.Run(tt.method+" "+tt.answer, func(t *testing.T) {
 			b := start(t, stripesim.Options{})
-			pi := must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith(story.method)))(t)
+			pi := must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith(tt.method)))(t)
 			expect(t, "status", pi.Status, stripe.PaymentIntentStatusRequiresAction)
-			back := visitBank(t, pi.NextAction.RedirectToURL.URL, story.answer)
+			back := visitBank(t, pi.NextAction.RedirectToURL.URL, tt.answer)
 			expect(t, "shop", back.Host+back.Path, "shop.example/done")
 			expect(t, "the shop's own query", back.Query().Get("order"), "7")
 			expect(t, "payment_intent", back.Query().Get("payment_intent"), pi.ID)
 			expect(t, "client secret", back.Query().Get("payment_intent_client_secret"), pi.ClientSecret)
-			expect(t, "redirect_status", back.Query().Get("redirect_status"), story.redirect)
+			expect(t, "redirect_status", back.Query().Get("redirect_status"), tt.redirect)
 
 			end := b.get(pi.ID)
-			expect(t, "status", end.Status, story.end)
-			if story.code != "" {
-				expect(t, "code", end.LastPaymentError.Code, story.code)
+			expect(t, "status", end.Status, tt.end)
+			if tt.code != "" {
+				expect(t, "code", end.LastPaymentError.Code, tt.code)
 			}
 			b.arrived()
 		})
 	}
 }
 
-// Sofort has ended: it is not offered, and an earlier payment by it can still end and be read.
+// TestSofortIsOfOldPaymentsOnly: Stripe no longer offers Sofort. An earlier payment with it can still end and be read.
 func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: time.Hour})
 	pi := must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith("pm_ideal")))(t)
 	if slices.Contains(pi.PaymentMethodTypes, "sofort") {
-		t.Errorf("offered: %v", pi.PaymentMethodTypes)
+		t.Errorf("Sofort is offered: %v", pi.PaymentMethodTypes)
 	}
 	for i, form := range []string{
 		terms + "&payment_method_types[]=sofort",
@@ -83,7 +83,7 @@ func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 	b.arrived()
 }
 
-// visitBank opens the page, presses a button, and returns where the bank sends the customer.
+// visitBank opens a bank's page, posts an answer, and returns the URL to which the bank sends the customer.
 func visitBank(t *testing.T, page, answer string) *url.URL {
 	t.Helper()
 	bank := &http.Client{
@@ -94,7 +94,7 @@ func visitBank(t *testing.T, page, answer string) *url.URL {
 	html := must(io.ReadAll(shown.Body))(t)
 	_ = shown.Body.Close()
 	if !strings.Contains(string(html), "20.00 eur") {
-		t.Errorf("the page does not name the amount:\n%s", html)
+		t.Errorf("the page does not show the amount:\n%s", html)
 	}
 	left := must(bank.PostForm(page, url.Values{"outcome": {answer}}))(t)
 	_ = left.Body.Close()
@@ -105,8 +105,8 @@ func visitBank(t *testing.T, page, answer string) *url.URL {
 	return must(left.Location())(t)
 }
 
-// A page confirms and looks up its own payment with the publishable key and the client secret, and
-// may do nothing else.
+// TestPublishableKey: with the publishable key and a client secret a page can read and confirm its own payment, and do
+// nothing else.
 func TestPublishableKey(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	page := sdk(b.url, publishableKey, http.DefaultTransport)

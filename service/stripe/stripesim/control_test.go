@@ -13,7 +13,7 @@ import (
 
 type m = map[string]any
 
-// controller calls the control routes over HTTP and checks the status.
+// controller returns a function that calls a control route over HTTP and checks the status.
 func (b *bench) controller() func(want int, method, path string, body any) map[string]any {
 	control := httptest.NewServer(b.Control())
 	b.t.Cleanup(control.Close)
@@ -30,50 +30,51 @@ func (b *bench) controller() func(want int, method, path string, body any) map[s
 	}
 }
 
+// TestControlSurface: the control routes change payments, faults, the clock and webhooks.
 func TestControlSurface(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	pull := b.controller()
-	if n := len(pull(200, "GET", "/", nil)["routes"].([]any)); n < 20 {
+	call := b.controller()
+	if n := len(call(200, "GET", "/", nil)["routes"].([]any)); n < 20 {
 		t.Errorf("GET / lists %d routes", n)
 	}
 	cu, pi := b.customer(), b.open()
-	pull(200, "POST", "/customers/"+cu.ID+"/payment_methods", m{"payment_method": "pm_card_visa"})
-	pull(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "requires_action"})
-	pull(200, "POST", "/payments/"+pi.ID+"/authenticate", m{"fail": true})
-	pull(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "processing"})
-	pull(200, "POST", "/payments/"+pi.ID+"/settle", nil)
-	re := pull(200, "POST", "/payments/"+pi.ID+"/refund", m{"amount": 500})
-	pull(200, "POST", "/refunds/"+re["id"].(string), m{"status": "failed"})
-	dp := pull(200, "POST", "/payments/"+pi.ID+"/dispute", m{"reason": "fraudulent"})
-	pull(200, "POST", "/disputes/"+dp["id"].(string), m{"status": "lost"})
-	pull(400, "POST", "/payments/"+pi.ID+"/status", m{"status": "canceled"})
-	pull(404, "POST", "/payments/pi_nothing/status", m{"status": "canceled"})
-	pull(400, "POST", "/faults", m{"kind": "slow", "deelay": "1s"})
-	pull(200, "POST", "/faults", m{"kind": "slow", "delay": "1ms", "endpoint": "GET /v1/account"})
-	pull(200, "POST", "/latency", m{"delay": "1ms"})
-	pull(200, "POST", "/rates", m{"duplicate": 0.5})
-	pull(200, "POST", "/clock", m{"advance": "24h"})
-	pull(200, "POST", "/settle", nil)
-	pull(200, "POST", "/drain", m{"timeout": "5s"})
-	pull(200, "POST", "/webhooks", m{"url": "http://127.0.0.1:1/", "secret": "whsec_x"})
-	if made := pull(200, "GET", "/stats", nil)["objects"].(m)["payment_intents"]; made != 1.0 {
-		t.Errorf("stats count %v payments", made)
+	call(200, "POST", "/customers/"+cu.ID+"/payment_methods", m{"payment_method": "pm_card_visa"})
+	call(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "requires_action"})
+	call(200, "POST", "/payments/"+pi.ID+"/authenticate", m{"fail": true})
+	call(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "processing"})
+	call(200, "POST", "/payments/"+pi.ID+"/settle", nil)
+	re := call(200, "POST", "/payments/"+pi.ID+"/refund", m{"amount": 500})
+	call(200, "POST", "/refunds/"+re["id"].(string), m{"status": "failed"})
+	dp := call(200, "POST", "/payments/"+pi.ID+"/dispute", m{"reason": "fraudulent"})
+	call(200, "POST", "/disputes/"+dp["id"].(string), m{"status": "lost"})
+	call(400, "POST", "/payments/"+pi.ID+"/status", m{"status": "canceled"})
+	call(404, "POST", "/payments/pi_nothing/status", m{"status": "canceled"})
+	call(400, "POST", "/faults", m{"kind": "slow", "unknown": "1s"})
+	call(200, "POST", "/faults", m{"kind": "slow", "delay": "1ms", "endpoint": "GET /v1/account"})
+	call(200, "POST", "/latency", m{"delay": "1ms"})
+	call(200, "POST", "/rates", m{"duplicate": 0.5})
+	call(200, "POST", "/clock", m{"advance": "24h"})
+	call(200, "POST", "/settle", nil)
+	call(200, "POST", "/drain", m{"timeout": "5s"})
+	call(200, "POST", "/webhooks", m{"url": "http://127.0.0.1:1/", "secret": "whsec_x"})
+	if count := call(200, "GET", "/stats", nil)["objects"].(m)["payment_intents"]; count != 1.0 {
+		t.Errorf("stats has %v payments, want 1", count)
 	}
-	pull(200, "DELETE", "/faults", nil)
-	pull(200, "DELETE", "/webhooks", nil)
-	pull(200, "POST", "/reset", nil)
+	call(200, "DELETE", "/faults", nil)
+	call(200, "DELETE", "/webhooks", nil)
+	call(200, "POST", "/reset", nil)
 	status, _ := b.read("/v1/payment_intents/" + pi.ID)
 	expect(t, "http status after a reset", status, http.StatusNotFound)
 }
 
-// TestControlOfNewStatuses checks the routes for statuses added since 2024-06-20, and for statuses that
-// Stripe does not have.
+// TestControlOfNewStatuses: routes set statuses that Stripe has added since 2024-06-20, and statuses that it does not
+// have.
 func TestControlOfNewStatuses(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
-	pull := b.controller()
+	call := b.controller()
 	post := func(want int, path string, body any) map[string]any {
 		t.Helper()
-		return pull(want, "POST", path, body)
+		return call(want, "POST", path, body)
 	}
 	post(400, "/api_version", m{"version": "newest"})
 	post(200, "/api_version", m{"version": newest})
@@ -102,13 +103,13 @@ func TestControlOfNewStatuses(t *testing.T) {
 	expect(t, "http status", status, http.StatusForbidden)
 }
 
-// TestControlOfMoneyAndEvents checks the routes for refunds, disputes and single events.
+// TestControlOfMoneyAndEvents: routes change refunds and disputes, and send single events.
 func TestControlOfMoneyAndEvents(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
-	pull := b.controller()
+	call := b.controller()
 	post := func(want int, path string, body any) map[string]any {
 		t.Helper()
-		return pull(want, "POST", path, body)
+		return call(want, "POST", path, body)
 	}
 	pi := b.pay("pm_card_visa")
 	post(200, "/next_refund", m{"refuse": "balance_insufficient"})
@@ -123,11 +124,11 @@ func TestControlOfMoneyAndEvents(t *testing.T) {
 	for _, to := range []string{"lost", "appeal_needs_response", "appeal_under_review"} {
 		post(200, "/disputes/"+dp, m{"status": to})
 	}
-	post(400, "/disputes/"+dp, m{"status": "in_orbit"})
-	post(200, "/disputes/"+dp, m{"status": "in_orbit", "force": true})
+	post(400, "/disputes/"+dp, m{"status": "unknown_status"})
+	post(200, "/disputes/"+dp, m{"status": "unknown_status", "force": true})
 	thin := post(200, "/objects/"+dp+"/event", m{"type": "charge.dispute.updated", "thin": true})["id"]
 	sent := post(200, "/objects/"+pi.ID+"/event",
-		m{"type": "payment_intent.succeeded", "set": m{"status": "requires_robot"}})["id"]
+		m{"type": "payment_intent.succeeded", "set": m{"status": "unknown_status"}})["id"]
 	var ids []any
 	for _, e := range in.received(b, "") {
 		ids = append(ids, e["id"])

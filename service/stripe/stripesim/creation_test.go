@@ -34,7 +34,7 @@ func TestShippingAndConfiguration(t *testing.T) {
 	}
 }
 
-// TestChargeIsUpdated: charge.updated shows the changed receipt, and the charge's own endpoint sends it, too.
+// TestChargeIsUpdated: charge.updated shows a changed receipt. An update of the charge by its endpoint sends one too.
 func TestChargeIsUpdated(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")

@@ -13,6 +13,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
+// customer creates a customer.
 func (b *bench) customer() *stripe.Customer {
 	b.t.Helper()
 	return must(b.api.Customers.New(&stripe.CustomerParams{Email: new("jenny@example.com")}))(b.t)
@@ -53,7 +54,7 @@ func TestSavedMethods(t *testing.T) {
 	expect(t, "status", must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(pm.ID)))(t).Status,
 		stripe.PaymentIntentStatusSucceeded)
 	_, err = b.api.PaymentIntents.Confirm(b.open().ID, confirmWith(pm.ID))
-	expect(t, "param for a stranger", refusal(t, err).Param, "payment_method")
+	expect(t, "param of another customer's method", refusal(t, err).Param, "payment_method")
 	must(b.api.PaymentMethods.Detach(pm.ID, nil))(t)
 }
 
@@ -67,19 +68,21 @@ func TestSetupFutureUsageSavesTheMethod(t *testing.T) {
 	expect(t, "owner", must(b.api.PaymentMethods.Get(paid.PaymentMethod.ID, nil))(t).Customer.ID, cu.ID)
 }
 
+// sessionParams returns the parameters of a session that shows and saves payment methods.
 func sessionParams(customer string) *stripe.CustomerSessionParams {
+	element := &stripe.CustomerSessionComponentsPaymentElementParams{
+		Enabled: new(true),
+		Features: &stripe.CustomerSessionComponentsPaymentElementFeaturesParams{
+			PaymentMethodAllowRedisplayFilters: stripe.StringSlice([]string{"always", "limited"}),
+			PaymentMethodRedisplay:             new("enabled"),
+			PaymentMethodRedisplayLimit:        stripe.Int64(1),
+			PaymentMethodRemove:                new("disabled"),
+			PaymentMethodSave:                  new("enabled"),
+			PaymentMethodSaveUsage:             new("on_session"),
+		},
+	}
 	return &stripe.CustomerSessionParams{
-		Customer: new(customer),
-		Components: &stripe.CustomerSessionComponentsParams{PaymentElement: &stripe.CustomerSessionComponentsPaymentElementParams{
-			Enabled: new(true),
-			Features: &stripe.CustomerSessionComponentsPaymentElementFeaturesParams{
-				PaymentMethodAllowRedisplayFilters: stripe.StringSlice([]string{"always", "limited"}),
-				PaymentMethodRedisplay:             new("enabled"),
-				PaymentMethodRedisplayLimit:        stripe.Int64(1), PaymentMethodRemove: new("disabled"),
-				PaymentMethodSave:      new("enabled"),
-				PaymentMethodSaveUsage: new("on_session"),
-			},
-		}},
+		Customer: new(customer), Components: &stripe.CustomerSessionComponentsParams{PaymentElement: element},
 	}
 }
 
@@ -110,7 +113,7 @@ func TestCustomerSession(t *testing.T) {
 	expect(t, "code", refusal(t, err).Code, stripe.ErrorCodeParameterMissing)
 }
 
-// redeem does what a page does with a client secret.
+// redeem exchanges a session's client secret for the shown payment methods, as a page does.
 func (b *bench) redeem(secret string) (status int, shown []string) {
 	b.t.Helper()
 	page := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

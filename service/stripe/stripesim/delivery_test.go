@@ -16,15 +16,15 @@ import (
 
 func TestRefusedDeliveriesAreRepeated(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	b.inbox.refuse = 2
+	b.receiver.refuse = 2
 	b.open()
 	wantEvents(t, b, "payment_intent.created")
-	expect(t, "taken", len(b.inbox.events()), 1)
+	expect(t, "accepted", len(b.receiver.events()), 1)
 }
 
 func TestDeliveryGivesUpAfterThreeDays(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	b.inbox.refuse = 1000
+	b.receiver.refuse = 1000
 	b.open()
 	for range 4 {
 		time.Sleep(30 * time.Millisecond)
@@ -55,9 +55,9 @@ func TestEndpointsChooseTheirEvents(t *testing.T) {
 	}
 }
 
-// misbehave pays ten times with event faults. It returns the numbers of events and of deliveries that reached
+// payWithFaults pays ten times with event faults. It returns the numbers of events and of deliveries that have reached
 // the shop.
-func misbehave(t *testing.T, opts stripesim.Options) (made, taken int) {
+func payWithFaults(t *testing.T, opts stripesim.Options) (events, deliveries int) {
 	t.Helper()
 	b := start(t, opts)
 	for range 10 {
@@ -69,29 +69,30 @@ func misbehave(t *testing.T, opts stripesim.Options) (made, taken int) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, e := range b.inbox.events() {
-		taken++
+	for _, e := range b.receiver.events() {
+		deliveries++
 		seen[e.ID] = true
 	}
-	return len(seen), taken
+	return len(seen), deliveries
 }
 
-func TestMisbehaviourFollowsTheSeed(t *testing.T) {
-	const calm = 30
-	made, taken := misbehave(t, stripesim.Options{Seed: 1})
-	expect(t, "calm: made", made, calm)
-	expect(t, "calm: taken", taken, calm)
+// TestEventFaultsFollowTheSeed: the seed decides which events are dropped or duplicated.
+func TestEventFaultsFollowTheSeed(t *testing.T) {
+	const all = 30
+	events, deliveries := payWithFaults(t, stripesim.Options{Seed: 1})
+	expect(t, "events without faults", events, all)
+	expect(t, "deliveries without faults", deliveries, all)
 
-	made, taken = misbehave(t, stripesim.Options{Seed: 1, Drop: 0.5})
-	if made == 0 || made >= calm || taken != made {
-		t.Errorf("drop: made %d, taken %d", made, taken)
+	events, deliveries = payWithFaults(t, stripesim.Options{Seed: 1, Drop: 0.5})
+	if events == 0 || events >= all || deliveries != events {
+		t.Errorf("with Drop: %d events, %d deliveries", events, deliveries)
 	}
-	made, taken = misbehave(t, stripesim.Options{Seed: 1, Duplicate: 0.5})
-	if made <= calm || taken <= made {
-		t.Errorf("duplicate: made %d, taken %d", made, taken)
+	events, deliveries = payWithFaults(t, stripesim.Options{Seed: 1, Duplicate: 0.5})
+	if events <= all || deliveries <= events {
+		t.Errorf("with Duplicate: %d events, %d deliveries", events, deliveries)
 	}
-	again, repeated := misbehave(t, stripesim.Options{Seed: 1, Duplicate: 0.5})
-	if diff := cmp.Diff([]int{made, taken}, []int{again, repeated}); diff != "" {
+	again, repeated := payWithFaults(t, stripesim.Options{Seed: 1, Duplicate: 0.5})
+	if diff := cmp.Diff([]int{events, deliveries}, []int{again, repeated}); diff != "" {
 		t.Errorf("the seed does not replay:\n%s", diff)
 	}
 }
@@ -103,12 +104,12 @@ func TestReorderedEventsAreOvertaken(t *testing.T) {
 	}
 	made := b.arrived()
 	var taken []string
-	for _, e := range b.inbox.events() {
+	for _, e := range b.receiver.events() {
 		taken = append(taken, string(e.Type))
 	}
 	expect(t, "events", len(taken), len(made))
 	if cmp.Equal(made, taken) {
-		t.Error("nothing came out of order")
+		t.Error("all events arrived in order")
 	}
 }
 
@@ -122,7 +123,7 @@ func TestOlderEvents(t *testing.T) {
 	contains(t, body, `"total_count": 1`)
 	contains(t, body, pi.LatestCharge.ID)
 	if strings.Contains(body, "latest_charge") {
-		t.Error("latest_charge did not exist then")
+		t.Error("the event has latest_charge, which did not exist then")
 	}
 }
 

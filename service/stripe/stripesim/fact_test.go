@@ -11,19 +11,20 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// fact is a behavior of Stripe that is public but not part of its schema.
+// fact is a behavior of Stripe that is public and not part of its schema.
 type fact struct {
-	source string // where it can be seen
+	source string // where it is documented, or was recorded
 	path   string // members joined by dots, from the top of the object
-	want   string // a regular expression over the value as text; "null", "{}" and "[]" stand for themselves
+	want   string // regular expression for the value as text; "null", "{}" and "[]" are literal
 }
 
 const (
-	intentObject   = "https://docs.stripe.com/api/payment_intents/object"
-	lifecycle      = "https://docs.stripe.com/payments/paymentintents/lifecycle"
-	upgrades       = "https://docs.stripe.com/upgrades"
-	declineCodes   = "https://docs.stripe.com/declines/codes"
-	sepaCapture    = "https://github.com/Dolibarr/dolibarr/blob/develop/dev/examples/stripe/webhook_ipn_paymentintent_failed_sepa.txt"
+	intentObject = "https://docs.stripe.com/api/payment_intents/object"
+	lifecycle    = "https://docs.stripe.com/payments/paymentintents/lifecycle"
+	upgrades     = "https://docs.stripe.com/upgrades"
+	declineCodes = "https://docs.stripe.com/declines/codes"
+	sepaCapture  = "https://github.com/Dolibarr/dolibarr/blob/develop/dev/examples/stripe/" +
+		"webhook_ipn_paymentintent_failed_sepa.txt"
 	sessionObject  = "https://docs.stripe.com/api/customer_sessions/object"
 	refundObject   = "https://docs.stripe.com/api/refunds/object"
 	eventObject    = "https://docs.stripe.com/api/events/object"
@@ -165,19 +166,19 @@ func checkFacts(t *testing.T, body string, facts []fact) {
 // inText follows a path to a member and formats it as JSON, a string without quotes; <nil> if it is absent.
 func inText(at any, steps []string) string {
 	for _, step := range steps {
-		switch is := at.(type) {
+		switch value := at.(type) {
 		case map[string]any:
-			member, there := is[step]
+			member, there := value[step]
 			if !there {
 				return "<nil>"
 			}
 			at = member
 		case []any:
 			var n int
-			if _, err := fmt.Sscan(step, &n); err != nil || n >= len(is) {
+			if _, err := fmt.Sscan(step, &n); err != nil || n >= len(value) {
 				return "<nil>"
 			}
-			at = is[n]
+			at = value[n]
 		}
 	}
 	if s, ok := at.(string); ok {

@@ -14,10 +14,11 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
+// TestFaultsBeforeAndAfterTheWork: a fault hits a request before or after Stripe has done its work, and only once.
 func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
-	for _, story := range []struct {
+	for _, tt := range []struct {
 		fault stripesim.Fault
-		made  int // created PaymentIntents, although the caller saw none
+		made  int // PaymentIntents that were created, although the caller got none
 	}{
 		{stripesim.Fault{Kind: stripesim.RateLimited}, 0},
 		{stripesim.Fault{Kind: stripesim.LockTimeout}, 0},
@@ -30,24 +31,24 @@ func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
 		{stripesim.Fault{Kind: stripesim.Endless}, 1},
 		{stripesim.Fault{Kind: stripesim.Truncated}, 1},
 	} {
-		t.Run(fmt.Sprintf("%s, after %t", story.fault.Kind, story.fault.After), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, after %t", tt.fault.Kind, tt.fault.After), func(t *testing.T) {
 			b := start(t, stripesim.Options{})
-			story.fault.Endpoint = "POST " + intents
-			if err := b.AddFault(story.fault); err != nil {
+			tt.fault.Endpoint = "POST " + intents
+			if err := b.AddFault(tt.fault); err != nil {
 				t.Fatal(err)
 			}
 			caller := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
-			impatient := *caller
-			if kind := story.fault.Kind; kind == stripesim.Timeout || kind == stripesim.Endless {
-				impatient.Timeout = 2 * time.Second // the fault ends in no other way
+			short := *caller
+			if kind := tt.fault.Kind; kind == stripesim.Timeout || kind == stripesim.Endless {
+				short.Timeout = 2 * time.Second // the fault ends in no other way
 			}
-			if err := create(&impatient, b.url); err == nil {
-				t.Error("the caller noticed nothing")
+			if err := create(&short, b.url); err == nil {
+				t.Error("the caller got no error")
 			}
 			all := b.api.PaymentIntents.List(&stripe.PaymentIntentListParams{})
 			for all.Next() {
 			}
-			expect(t, "made", len(all.PaymentIntentList().Data), story.made)
+			expect(t, "PaymentIntents", len(all.PaymentIntentList().Data), tt.made)
 			if err := create(caller, b.url); err != nil {
 				t.Errorf("the fault did not end: %v", err)
 			}
@@ -89,9 +90,9 @@ func TestFaultsAreCounted(t *testing.T) {
 	for i, want := range []int{200, 500, 500, 200, 200} {
 		expect(t, "http status", got[i], want)
 	}
-	if b.AddFault(stripesim.Fault{Kind: "gremlins"}) == nil ||
+	if b.AddFault(stripesim.Fault{Kind: "unknown"}) == nil ||
 		b.AddFault(stripesim.Fault{Kind: stripesim.Slow, Endpoint: "GET /nowhere"}) == nil {
-		t.Error("a fault that nothing can meet was taken")
+		t.Error("a fault without a known kind or endpoint was accepted")
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	terms   = "amount=2000&currency=eur"
 )
 
+// TestIdempotencyKeyReplays: a key repeats its response for a day, and only for the same parameters.
 func TestIdempotencyKeyReplays(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	first, body := b.postForm("k1", intents, terms)
@@ -46,11 +47,12 @@ func TestIdempotencyKeyReplays(t *testing.T) {
 	contains(t, body, `"type": "idempotency_error"`)
 
 	b.Advance(24 * time.Hour)
-	forgotten, _ := b.postForm("k1", intents, "amount=2001&currency=eur")
-	expect(t, "http status after a day", forgotten.StatusCode, http.StatusOK)
+	expired, _ := b.postForm("k1", intents, "amount=2001&currency=eur")
+	expect(t, "http status after a day", expired.StatusCode, http.StatusOK)
 	expect(t, "requests", b.Count("POST "+intents), 4)
 }
 
+// TestIdempotencyKeySavesFailuresOfTheWorkOnly: a key repeats an error of the work, and not one of the parameters.
 func TestIdempotencyKeySavesFailuresOfTheWorkOnly(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	if err := b.AddFault(stripesim.Fault{Endpoint: "POST " + intents, Kind: stripesim.ServerError}); err != nil {
@@ -63,7 +65,7 @@ func TestIdempotencyKeySavesFailuresOfTheWorkOnly(t *testing.T) {
 	wrong, _ := b.postForm("typo", intents, "amount=2000&currency=eur&colour=red")
 	expect(t, "http status of a typo", wrong.StatusCode, http.StatusBadRequest)
 	right, _ := b.postForm("typo", intents, terms)
-	expect(t, "http status of the mended form", right.StatusCode, http.StatusOK)
+	expect(t, "http status of the corrected form", right.StatusCode, http.StatusOK)
 
 	_, card := b.postForm("declined", intents,
 		terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")

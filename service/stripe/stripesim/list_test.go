@@ -16,28 +16,28 @@ import (
 
 func TestListsArePaged(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	var made []string
+	var all []string
 	for range 7 {
-		made = append(made, b.open().ID)
+		all = append(all, b.open().ID)
 	}
-	slices.Reverse(made)
+	slices.Reverse(all)
 	p := &stripe.PaymentIntentListParams{}
 	p.Limit = stripe.Int64(3)
 	var got []string
-	for all := b.api.PaymentIntents.List(p); all.Next(); {
-		got = append(got, all.PaymentIntent().ID)
+	for list := b.api.PaymentIntents.List(p); list.Next(); {
+		got = append(got, list.PaymentIntent().ID)
 	}
-	if diff := cmp.Diff(made, got); diff != "" {
+	if diff := cmp.Diff(all, got); diff != "" {
 		t.Errorf("newest first (-want +got):\n%s", diff)
 	}
 	back := &stripe.PaymentIntentListParams{}
-	back.EndingBefore, back.Limit, back.Single = new(made[4]), stripe.Int64(2), true
+	back.EndingBefore, back.Limit, back.Single = new(all[4]), stripe.Int64(2), true
 	got = nil
-	for all := b.api.PaymentIntents.List(back); all.Next(); {
-		got = append(got, all.PaymentIntent().ID)
+	for list := b.api.PaymentIntents.List(back); list.Next(); {
+		got = append(got, list.PaymentIntent().ID)
 	}
 	slices.Sort(got)
-	want := slices.Sorted(slices.Values(made[2:4]))
+	want := slices.Sorted(slices.Values(all[2:4]))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("before the fifth (-want +got):\n%s", diff)
 	}
@@ -48,7 +48,7 @@ func TestListsAreFiltered(t *testing.T) {
 	cu := b.customer()
 	old := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = new(cu.ID) })
 	b.Advance(time.Hour)
-	young := b.open()
+	recent := b.open()
 	first := func(p *stripe.PaymentIntentListParams) string {
 		all := b.api.PaymentIntents.List(p)
 		all.Next()
@@ -56,10 +56,8 @@ func TestListsAreFiltered(t *testing.T) {
 		return all.PaymentIntent().ID
 	}
 	expect(t, "by customer", first(&stripe.PaymentIntentListParams{Customer: new(cu.ID)}), old.ID)
-	expect(t, "by time",
-		first(
-			&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}},
-		), young.ID)
+	since := &stripe.RangeQueryParams{GreaterThan: old.Created}
+	expect(t, "by time", first(&stripe.PaymentIntentListParams{CreatedRange: since}), recent.ID)
 
 	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{
 		"customer.created",
@@ -68,10 +66,8 @@ func TestListsAreFiltered(t *testing.T) {
 	for events.Next() {
 	}
 	expect(t, "events", len(events.EventList().Data), 1)
-	expect(
-		t, "read again", string(must(b.api.Events.Get(events.EventList().Data[0].ID, nil))(t).Type),
-		"customer.created",
-	)
+	event := must(b.api.Events.Get(events.EventList().Data[0].ID, nil))(t)
+	expect(t, "type of the event", string(event.Type), "customer.created")
 }
 
 func TestSearch(t *testing.T) {
@@ -165,7 +161,7 @@ func TestListedEventTypes(t *testing.T) {
 	for n, want := range map[int]int{20: http.StatusOK, 21: http.StatusBadRequest} {
 		status, body := b.read("/v1/events?" + strings.Repeat("types[]=charge.updated&", n))
 		if status != want {
-			t.Errorf("%d types: %d %s", n, status, body)
+			t.Errorf("%d types: status %d, want %d: %s", n, status, want, body)
 		}
 	}
 }

@@ -10,8 +10,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// TestMethodsByNumber: a browser's form sends numbers, not names. Stripe's test numbers behave like the test
-// ids.
+// TestMethodsByNumber: a browser's form has card numbers, not ids. Stripe's test numbers behave like the test ids.
 func TestMethodsByNumber(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for form, want := range map[string]string{
@@ -19,8 +18,9 @@ func TestMethodsByNumber(t *testing.T) {
 		"type=card&card[token]=tok_visa":          "succeeded",
 		"type=card&card[number]=4000002760003184": "requires_action",
 		"type=card&card[number]=4000000000009995": "insufficient_funds",
-		"type=sepa_debit&sepa_debit[iban]=DE89370400440532013000&billing_details[name]=Jenny&billing_details[email]=": "processing",
-		"type=bancontact&billing_details[name]=Jenny&billing_details[address][country]=BE":                            "requires_action",
+		"type=sepa_debit&sepa_debit[iban]=DE89370400440532013000&billing_details[name]=Jenny" +
+			"&billing_details[email]=": "processing",
+		"type=bancontact&billing_details[name]=Jenny&billing_details[address][country]=BE": "requires_action",
 		"type=eps":  "requires_action",
 		"type=link": "succeeded",
 	} {

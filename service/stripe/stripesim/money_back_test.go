@@ -9,7 +9,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// pay opens a payment and pays it with a card.
+// pay opens a payment and confirms it with a payment method.
 func (b *bench) pay(method string) *stripe.PaymentIntent {
 	b.t.Helper()
 	return must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith(method)))(b.t)
@@ -41,8 +41,7 @@ func TestRefunds(t *testing.T) {
 	charge := must(b.api.Charges.Get(pi.LatestCharge.ID, nil))(t)
 	expect(t, "refunded", charge.Refunded, true)
 	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "refund.created",
-		"charge.refunded", "refund.created", "charge.refunded",
-		"charge.refund.updated", "refund.updated")
+		"charge.refunded", "refund.created", "charge.refunded", "charge.refund.updated", "refund.updated")
 }
 
 func TestRefundsThatTakeTimeOrFail(t *testing.T) {
@@ -61,7 +60,7 @@ func TestRefundsThatTakeTimeOrFail(t *testing.T) {
 			if want[1] == stripe.RefundStatusFailed {
 				left = 0
 			}
-			expect(t, "given back", b.get(pi.ID).LatestCharge.AmountRefunded, left)
+			expect(t, "amount refunded", b.get(pi.ID).LatestCharge.AmountRefunded, left)
 		})
 	}
 }
@@ -89,8 +88,8 @@ func TestDisputes(t *testing.T) {
 	}
 	expect(t, "status", must(b.api.Disputes.Get(id, nil))(t).Status, stripe.DisputeStatusWon)
 	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "charge.dispute.created",
-		"charge.dispute.funds_withdrawn",
-		"charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_reinstated")
+		"charge.dispute.funds_withdrawn", "charge.dispute.updated", "charge.dispute.closed",
+		"charge.dispute.funds_reinstated")
 }
 
 func TestDisputeByCard(t *testing.T) {
@@ -120,7 +119,8 @@ func TestNothingToRefund(t *testing.T) {
 	expect(t, "param", refusal(t, err).Param, "payment_intent")
 }
 
-func TestTheShopGivesIn(t *testing.T) {
+// TestDisputeIsClosedByTheShop: a shop that closes a dispute has lost it.
+func TestDisputeIsClosedByTheShop(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	id := must(b.OpenDispute(b.pay("pm_card_visa").ID, "general", false))(t)
 	expect(t, "status", must(b.api.Disputes.Close(id, nil))(t).Status, stripe.DisputeStatusLost)

@@ -17,10 +17,8 @@ import (
 // behavior that the simulator does not have.
 var leftOut = map[string]bool{
 	"POST /v1/payment_methods": true, "promotion_code": true, "next_invoice_sequence": true, "coupon": true,
-	"bank_account": true, "default_card": true,
-	"cash_balance": true, "default_alipay_account": true, "card": true, "default_bank_account": true,
-	"default_source": true, "tax_id_data": true,
-	"test_clock": true,
+	"bank_account": true, "default_card": true, "cash_balance": true, "default_alipay_account": true, "card": true,
+	"default_bank_account": true, "default_source": true, "tax_id_data": true, "test_clock": true,
 }
 
 // TestNoPublishedParameterIsUnknown: the simulator accepts every parameter of an endpoint in Stripe's schema,
@@ -46,7 +44,7 @@ func TestNoPublishedParameterIsUnknown(t *testing.T) {
 	}
 }
 
-// parameters are those of the query or the form.
+// parameters returns the parameters of an operation's query or form.
 func parameters(operation *spec.Operation) map[string]*spec.Schema {
 	out := map[string]*spec.Schema{}
 	for _, p := range operation.Parameters {
@@ -60,6 +58,7 @@ func parameters(operation *spec.Operation) map[string]*spec.Schema {
 	return out
 }
 
+// formName returns a parameter's name in a form.
 func formName(name string, schema *spec.Schema) string {
 	switch schema.Type {
 	case spec.TypeArray:
@@ -70,6 +69,7 @@ func formName(name string, schema *spec.Schema) string {
 	return name
 }
 
+// form sends a form, or a query, and returns the body of the response.
 func (b *bench) form(method, path string, form url.Values) (body string) {
 	b.t.Helper()
 	switch method {

@@ -46,7 +46,7 @@ func TestDeclinedThenPaid(t *testing.T) {
 }
 
 func TestDebitsSettle(t *testing.T) {
-	for _, story := range []struct {
+	for _, tt := range []struct {
 		method, currency string
 		end              stripe.PaymentIntentStatus
 	}{
@@ -55,20 +55,19 @@ func TestDebitsSettle(t *testing.T) {
 		{"pm_usBankAccount_success", "usd", stripe.PaymentIntentStatusSucceeded},
 		{"pm_usBankAccount_accountClosed", "usd", stripe.PaymentIntentStatusRequiresPaymentMethod},
 	} {
-		t.Run(story.method, func(t *testing.T) {
+		t.Run(tt.method, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Hour})
-			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new(story.currency) })
-			waiting := must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(story.method)))(t)
+			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new(tt.currency) })
+			waiting := must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(tt.method)))(t)
 			expect(t, "status", waiting.Status, stripe.PaymentIntentStatusProcessing)
 			b.Advance(time.Hour)
-			expect(t, "status", b.get(pi.ID).Status, story.end)
-			if story.end == stripe.PaymentIntentStatusSucceeded {
+			expect(t, "status", b.get(pi.ID).Status, tt.end)
+			if tt.end == stripe.PaymentIntentStatusSucceeded {
 				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing",
 					"charge.succeeded", "payment_intent.succeeded")
 			} else {
 				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing",
-					"charge.failed",
-					"payment_intent.payment_failed")
+					"charge.failed", "payment_intent.payment_failed")
 			}
 		})
 	}
@@ -100,7 +99,7 @@ func TestVoidIsARefundOfNothing(t *testing.T) {
 	expect(t, "received", void.AmountReceived, 0)
 	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated",
 		"refund.created", "charge.refunded", "payment_intent.canceled")
-	for _, e := range b.inbox.events() {
+	for _, e := range b.receiver.events() {
 		if e.Type == "charge.refunded" {
 			expect(t, "captured", e.GetObjectValue("captured"), "false")
 		}
@@ -116,6 +115,7 @@ func TestAuthorisationExpires(t *testing.T) {
 	expect(t, "status", b.get(pi.ID).Status, stripe.PaymentIntentStatusCanceled)
 }
 
+// authorise opens a payment with manual capture, and authorises it with a card.
 func (b *bench) authorise() *stripe.PaymentIntent {
 	b.t.Helper()
 	pi := b.open(func(p *stripe.PaymentIntentParams) { p.CaptureMethod = new("manual") })
@@ -126,7 +126,7 @@ func TestUnexpectedStates(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.open()
 	must(b.api.PaymentIntents.Cancel(pi.ID, nil))(t)
-	for name, do := range map[string]func() error{
+	for name, call := range map[string]func() error{
 		"confirm": func() error {
 			_, err := b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa"))
 			return err
@@ -139,7 +139,7 @@ func TestUnexpectedStates(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := refusal(t, do())
+			f := refusal(t, call())
 			expect(t, "http status", f.HTTPStatusCode, 400)
 			expect(t, "code", f.Code, stripe.ErrorCodePaymentIntentUnexpectedState)
 			expect(t, "status inside the error", f.PaymentIntent.Status, stripe.PaymentIntentStatusCanceled)
@@ -147,6 +147,7 @@ func TestUnexpectedStates(t *testing.T) {
 	}
 }
 
+// wantEvents fails the test unless the delivered events have these types.
 func wantEvents(t *testing.T, b *bench, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, b.arrived()); diff != "" {

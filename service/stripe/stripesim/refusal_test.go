@@ -15,6 +15,7 @@ const noDecimals = "invalid_charge_amount_no_decimal_compatible"
 
 const mobile = "components[mobile_payment_element]"
 
+// refusals are wrong requests, with the code and the parameter of Stripe's error.
 var refusals = []struct{ path, form, code, param string }{
 	{intents, "currency=eur", "parameter_missing", "amount"},
 	{intents, "amount=2000", "parameter_missing", "currency"},
@@ -72,16 +73,16 @@ var refusals = []struct{ path, form, code, param string }{
 
 func TestRefusals(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	for i, story := range refusals {
-		t.Run(fmt.Sprint(story.path, " ", story.form), func(t *testing.T) {
-			res, body := b.postForm(fmt.Sprint("k", i), story.path, story.form)
+	for i, tt := range refusals {
+		t.Run(fmt.Sprint(tt.path, " ", tt.form), func(t *testing.T) {
+			res, body := b.postForm(fmt.Sprint("k", i), tt.path, tt.form)
 			var answer struct {
 				Error struct{ Code, Param, Type, Message string }
 			}
 			if err := json.Unmarshal([]byte(body), &answer); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"invalid_request_error", story.code, story.param},
+			if diff := cmp.Diff([]string{"invalid_request_error", tt.code, tt.param},
 				[]string{answer.Error.Type, answer.Error.Code, answer.Error.Param}); diff != "" {
 				t.Errorf("%s\n%s", answer.Error.Message, diff)
 			}

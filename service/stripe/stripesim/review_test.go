@@ -33,9 +33,9 @@ func TestReviews(t *testing.T) {
 		"review.closed")
 }
 
-// TestReviewsEndWithTheMoney: a refund or dispute closes a review, with the reason.
+// TestReviewsEndWithTheMoney: a full refund or a dispute closes a review, with its reason.
 func TestReviewsEndWithTheMoney(t *testing.T) {
-	for name, story := range map[string]struct {
+	for name, tt := range map[string]struct {
 		act  func(*bench, string)
 		want stripe.ReviewClosedReason
 	}{
@@ -57,12 +57,12 @@ func TestReviewsEndWithTheMoney(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := start(t, stripesim.Options{})
 			pi := b.pay("pm_card_riskLevelElevated")
-			story.act(b, pi.ID)
+			tt.act(b, pi.ID)
 			r := must(b.api.Reviews.Get(b.get(pi.ID).Review.ID, nil))(t)
-			expect(t, "closed reason", r.ClosedReason, story.want)
-			expect(t, "open", r.Open, story.want == "")
+			expect(t, "closed reason", r.ClosedReason, tt.want)
+			expect(t, "open", r.Open, tt.want == "")
 			_, list := b.read("/v1/reviews")
-			expect(t, "listed", strings.Contains(list, r.ID), story.want == "")
+			expect(t, "listed", strings.Contains(list, r.ID), tt.want == "")
 			b.arrived()
 		})
 	}

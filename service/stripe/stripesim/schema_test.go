@@ -16,12 +16,12 @@ import (
 	"github.com/stripe/stripe-mock/spec"
 )
 
-// newer are members that Stripe's schema has dropped since 2024-06-20, and that its answers of that
-// version still carry.
-var newer = map[string]bool{"source": true, "order": true, "dispute": true, "destination": true}
+// dropped are members that Stripe's schema has dropped since 2024-06-20, and that its responses of that version still
+// have.
+var dropped = map[string]bool{"source": true, "order": true, "dispute": true, "destination": true}
 
-// published is Stripe's own description of its API, as stripe-mock carries it: 2024-09-30, the
-// nearest there is to 2024-06-20.
+// published is Stripe's own description of its API, from stripe-mock. Its version 2024-09-30 is the nearest one to
+// 2024-06-20.
 var published = sync.OnceValue(func() *spec.Spec {
 	var s spec.Spec
 	if err := json.Unmarshal(embedded.OpenAPISpec, &s); err != nil {
@@ -74,8 +74,8 @@ func answerErrors(method, path string, status int, body []byte) []string {
 
 var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
 
-// operationFor finds the operation of a path. A path without placeholders has precedence, so that /search is
-// not taken for an id.
+// operationFor returns the operation of a path; nil if there is none. A path without placeholders takes precedence, so
+// that /search does not count as an id.
 func operationFor(method, path string) *spec.Operation {
 	verb := spec.HTTPVerb(strings.ToLower(method))
 	if exact := published().Paths[spec.Path(path)][verb]; exact != nil {
@@ -101,7 +101,8 @@ func schemaErrors(object map[string]any) []string {
 // validator collects violations. It supports the part of JSON Schema that Stripe's description uses.
 type validator struct{ found []string }
 
-func (v *validator) say(at, message string, args ...any) {
+// report adds a violation.
+func (v *validator) report(at, message string, args ...any) {
 	v.found = append(v.found, at+": "+fmt.Sprintf(message, args...))
 }
 
@@ -112,18 +113,18 @@ func (v *validator) check(at string, s *spec.Schema, value any) {
 	switch {
 	case value == nil:
 		if !s.Nullable && s.Type != "" {
-			v.say(at, "null")
+			v.report(at, "null")
 		}
 	case len(s.AnyOf) > 0:
 		v.checkAny(at, s.AnyOf, value)
 	case len(s.Enum) > 0 && !slices.Contains(s.Enum, value):
-		v.say(at, "%v is none of %v", value, s.Enum)
+		v.report(at, "%v is not one of %v", value, s.Enum)
 	default:
 		v.checkType(at, s, value)
 	}
 }
 
-// checkAny uses the best alternative: an object is compared with the schema of its own name.
+// checkAny reports the violations of the alternative that has the fewest.
 func (v *validator) checkAny(at string, alternatives []*spec.Schema, value any) {
 	var least []string
 	for i, alternative := range alternatives {
@@ -140,19 +141,19 @@ func (v *validator) checkAny(at string, alternatives []*spec.Schema, value any) 
 }
 
 func (v *validator) checkType(at string, s *spec.Schema, value any) {
-	switch is := value.(type) {
+	switch typed := value.(type) {
 	case map[string]any:
 		if s.Type != spec.TypeObject {
-			v.say(at, "an object instead of %s", s.Type)
+			v.report(at, "an object instead of %s", s.Type)
 			return
 		}
-		v.checkObject(at, s, is)
+		v.checkObject(at, s, typed)
 	case []any:
 		if s.Type != spec.TypeArray {
-			v.say(at, "a list instead of %s", s.Type)
+			v.report(at, "a list instead of %s", s.Type)
 			return
 		}
-		for i, item := range is {
+		for i, item := range typed {
 			v.check(fmt.Sprintf("%s[%d]", at, i), s.Items, item)
 		}
 	case string:
@@ -166,14 +167,14 @@ func (v *validator) checkType(at string, s *spec.Schema, value any) {
 
 func (v *validator) expect(at string, s *spec.Schema, value any, types ...string) {
 	if !slices.Contains(types, s.Type) {
-		v.say(at, "%v instead of %s", value, s.Type)
+		v.report(at, "%v instead of %s", value, s.Type)
 	}
 }
 
 func (v *validator) checkObject(at string, s *spec.Schema, value map[string]any) {
 	for _, name := range s.Required {
 		if _, there := value[name]; !there {
-			v.say(at, "%s is missing", name)
+			v.report(at, "%s is missing", name)
 		}
 	}
 	for name, member := range value {
@@ -183,8 +184,8 @@ func (v *validator) checkObject(at string, s *spec.Schema, value map[string]any)
 			v.check(at+"."+name, property, member)
 		case s.AdditionalProperties != nil:
 			v.check(at+"."+name, s.AdditionalProperties, member)
-		case len(s.Properties) > 0 && !newer[name]:
-			v.say(at, "%s is not in the schema", name)
+		case len(s.Properties) > 0 && !dropped[name]:
+			v.report(at, "%s is not in the schema", name)
 		}
 	}
 }

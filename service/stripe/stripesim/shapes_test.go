@@ -12,23 +12,23 @@ import (
 
 const newest = "2026-10-28.endive"
 
-// typed is a type of Stripe's TypeScript declarations, as test/stripe-types writes it.
-type typed struct {
-	Kinds    []string         `json:"kinds"`
-	Values   []any            `json:"values"`
-	Open     bool             `json:"open"` // further values may appear
-	Items    *typed           `json:"items"`
-	Members  map[string]typed `json:"members"`
-	Required bool             `json:"required"`
+// declared is a type of Stripe's TypeScript declarations, as test/stripe-types writes it.
+type declared struct {
+	Kinds    []string            `json:"kinds"`
+	Values   []any               `json:"values"`
+	Open     bool                `json:"open"` // further values may appear
+	Items    *declared           `json:"items"`
+	Members  map[string]declared `json:"members"`
+	Required bool                `json:"required"`
 }
 
-// newestShapes are the objects of the newest API version by their names.
-var newestShapes = sync.OnceValue(func() map[string]map[string]typed {
+// newestShapes returns the declared objects of the newest API version, by their names.
+var newestShapes = sync.OnceValue(func() map[string]map[string]declared {
 	raw, err := os.ReadFile("testdata/shapes-" + newest + ".json")
 	if err != nil {
 		panic(err)
 	}
-	var out map[string]map[string]typed
+	var out map[string]map[string]declared
 	if err := json.Unmarshal(raw, &out); err != nil {
 		panic(err)
 	}
@@ -48,7 +48,7 @@ func checkNewest(t *testing.T, raw []byte) {
 		t.Error(problem)
 	}
 	if c.objects == 0 {
-		t.Errorf("no object of Stripe's in %s", raw)
+		t.Errorf("there is no declared object in %s", raw)
 	}
 }
 
@@ -79,7 +79,7 @@ func (c *newestCheck) walk(at string, value any) {
 	}
 }
 
-func (c *newestCheck) checkMembers(at string, members map[string]typed, object map[string]any) {
+func (c *newestCheck) checkMembers(at string, members map[string]declared, object map[string]any) {
 	for name, member := range members {
 		if _, there := object[name]; member.Required && !there {
 			c.report(at, "%s is missing", name)
@@ -94,14 +94,14 @@ func (c *newestCheck) checkMembers(at string, members map[string]typed, object m
 	}
 }
 
-func (c *newestCheck) check(at string, is typed, value any) {
+func (c *newestCheck) check(at string, is declared, value any) {
 	kind := kindOf(value)
 	if !slices.Contains(is.Kinds, kind) && !slices.Contains(is.Kinds, "any") {
 		c.report(at, "%s instead of %s", kind, strings.Join(is.Kinds, " or "))
 		return
 	}
 	if kind == "string" && len(is.Values) > 0 && !is.Open && !slices.Contains(is.Values, value) {
-		c.report(at, "%v is none of %v", value, is.Values)
+		c.report(at, "%v is not one of %v", value, is.Values)
 	}
 	switch inner := value.(type) {
 	case []any:

@@ -26,19 +26,19 @@ const (
 	hookSecret     = "whsec_test"
 )
 
-// bench is a simulator with Stripe's SDK as its client and a shop's webhook endpoint.
+// bench is a simulator, with Stripe's SDK as its client, and with a shop's webhook endpoint.
 type bench struct {
 	*stripesim.Server
-	t     *testing.T
-	url   string
-	api   *client.API
-	inbox *inbox
+	t        *testing.T
+	url      string
+	api      *client.API
+	receiver *receiver
 }
 
-// start makes a bench. Every response to the SDK is checked against Stripe's schema.
+// start starts a bench. Every response to the SDK is checked against Stripe's schema.
 func start(t *testing.T, opts stripesim.Options) *bench {
 	t.Helper()
-	in := &inbox{t: t}
+	in := &receiver{t: t}
 	shop := httptest.NewServer(in)
 	opts.Webhooks = append(opts.Webhooks, stripesim.Webhook{URL: shop.URL, Secret: hookSecret})
 	sim := stripesim.New(opts)
@@ -51,12 +51,12 @@ func start(t *testing.T, opts stripesim.Options) *bench {
 		shop.Close()
 	})
 	return &bench{
-		Server: sim, t: t, url: server.URL, inbox: in,
+		Server: sim, t: t, url: server.URL, receiver: in,
 		api: sdk(server.URL, secretKey, schemaCheck{t, transport}),
 	}
 }
 
-// sdk is stripe-go without its own retries, so that a test sees every answer.
+// sdk returns stripe-go without its own retries, so that a test gets every response.
 func sdk(url, key string, transport http.RoundTripper) *client.API {
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
 		URL: new(url), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second},
@@ -66,7 +66,7 @@ func sdk(url, key string, transport http.RoundTripper) *client.API {
 	return client.New(key, &stripe.Backends{API: backend})
 }
 
-// arrived waits for every event and returns their types in the order of creation.
+// arrived waits until every event is delivered, and returns their types in the order of creation.
 func (b *bench) arrived() []string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
@@ -75,7 +75,7 @@ func (b *bench) arrived() []string {
 		b.t.Fatal(err)
 	}
 	got := map[string]int{}
-	for _, e := range b.inbox.events() {
+	for _, e := range b.receiver.events() {
 		got[e.ID]++
 	}
 	var types []string
@@ -88,15 +88,15 @@ func (b *bench) arrived() []string {
 	return types
 }
 
-// inbox is the shop's webhook endpoint: it verifies as the SDK does and stores the events.
-type inbox struct {
-	t      *testing.T
-	mu     sync.Mutex
-	taken  []stripe.Event
-	refuse int // number of next deliveries that are answered 500
+// receiver is the shop's webhook endpoint. It verifies events as the SDK does, and stores them.
+type receiver struct {
+	t        *testing.T
+	mu       sync.Mutex
+	accepted []stripe.Event
+	refuse   int // how many of the next deliveries get the response 500
 }
 
-func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (in *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		in.t.Error(err)
@@ -116,22 +116,21 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	in.taken = append(in.taken, event)
+	in.accepted = append(in.accepted, event)
 }
 
-func (in *inbox) events() []stripe.Event {
+func (in *receiver) events() []stripe.Event {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return append([]stripe.Event{}, in.taken...)
+	return append([]stripe.Event{}, in.accepted...)
 }
 
-// open makes a PaymentIntent over 20.00 with automatic methods, in euro so that every family can
-// pay it.
+// open creates a PaymentIntent over 20.00 euro with automatic payment methods. All kinds of methods support the euro.
 func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.PaymentIntent {
 	b.t.Helper()
 	p := &stripe.PaymentIntentParams{Amount: stripe.Int64(2000), Currency: new("eur")}
-	for _, do := range change {
-		do(p)
+	for _, apply := range change {
+		apply(p)
 	}
 	return must(b.api.PaymentIntents.New(p))(b.t)
 }

@@ -18,7 +18,7 @@ import (
 // arrives.
 func TestEveryListedEventArrives(t *testing.T) {
 	b := start(t, stripesim.Options{Seed: 7, Duplicate: 0.3, Reorder: 0.3, Drop: 0.1})
-	b.inbox.refuse = 5
+	b.receiver.refuse = 5
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -34,7 +34,7 @@ func TestEveryListedEventArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	arrived := map[string]bool{}
-	for _, e := range b.inbox.events() {
+	for _, e := range b.receiver.events() {
 		arrived[e.ID] = true
 	}
 	listed := map[string]bool{}
@@ -48,6 +48,7 @@ func TestEveryListedEventArrives(t *testing.T) {
 	}
 }
 
+// TestOneKeyAtOnceMakesOnePayment: concurrent creates with one idempotency key create one payment.
 func TestOneKeyAtOnceMakesOnePayment(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	var all sync.WaitGroup

@@ -25,7 +25,7 @@ func TestServesStripeJS(t *testing.T) {
 		expect(t, "type", res.Header.Get("Content-Type"), "text/javascript; charset=utf-8")
 		if !strings.Contains(string(script), "window.Stripe = function Stripe(") ||
 			!strings.Contains(string(script), ":host {") {
-			t.Errorf("%s lacks its surface or its styles", path)
+			t.Errorf("%s lacks the constructor or the styles", path)
 		}
 	}
 }
@@ -62,7 +62,7 @@ func TestChallengeInThePage(t *testing.T) {
 		_ = left.Body.Close()
 		expect(t, "http status", left.StatusCode, http.StatusOK)
 		if !strings.Contains(string(text), "parent.postMessage(") || strings.Contains(string(text), pi.ClientSecret) {
-			t.Errorf("the page in the frame says %s", text)
+			t.Errorf("the page in the frame is %s", text)
 		}
 		expect(t, "status", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
 	}
@@ -112,12 +112,12 @@ func TestRemovalByThePage(t *testing.T) {
 		return res.StatusCode
 	}
 	forbidden, allowed, late := open("disabled"), open("enabled"), open("enabled")
-	expect(t, "http status before it was redeemed", remove(allowed, mine), http.StatusBadRequest)
+	expect(t, "http status before the session was redeemed", remove(allowed, mine), http.StatusBadRequest)
 	for _, secret := range []string{forbidden, allowed, late} {
 		b.redeem(secret)
 	}
-	expect(t, "http status where it is not allowed", remove(forbidden, mine), http.StatusBadRequest)
-	expect(t, "http status of another's", remove(allowed, foreign), http.StatusNotFound)
+	expect(t, "http status if the session does not allow it", remove(forbidden, mine), http.StatusBadRequest)
+	expect(t, "http status of another customer's method", remove(allowed, foreign), http.StatusNotFound)
 	expect(t, "http status", remove(allowed, mine), http.StatusOK)
 	expect(t, "owner", must(b.api.PaymentMethods.Get(mine, nil))(t).Customer == nil, true)
 	b.Advance(time.Hour)

@@ -9,16 +9,16 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// TestThinEvents: thin events name the object, and their destination is no webhook endpoint.
+// TestThinEvents: a thin event has the id of its object. Its destination is not listed as a webhook endpoint.
 func TestThinEvents(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{Thin: true})
 	b.SetEventOrigin("own", "")
 	pi := b.pay("pm_card_visa")
-	taken := in.received(b, "v1.payment_intent.succeeded")
-	if len(taken) != 1 {
-		t.Fatalf("%d thin events", len(taken))
+	thin := in.received(b, "v1.payment_intent.succeeded")
+	if len(thin) != 1 {
+		t.Fatalf("%d thin events", len(thin))
 	}
-	e := taken[0]
+	e := thin[0]
 	checkThin(t, e)
 	related := e["related_object"].(map[string]any)
 	expect(t, "related object", related["id"], any(pi.ID))
@@ -27,7 +27,7 @@ func TestThinEvents(t *testing.T) {
 	account := must(b.api.Accounts.Get())(t)
 	expect(t, "context", e["context"], any(account.ID))
 	if _, err := b.api.Events.Get(e["snapshot_event"].(string), nil); err != nil {
-		t.Errorf("its snapshot: %v", err)
+		t.Errorf("the snapshot event: %v", err)
 	}
 	_, hooks := b.read("/v1/webhook_endpoints")
 	contains(t, hooks, `"data": []`)
@@ -48,7 +48,7 @@ func checkThin(t *testing.T, e map[string]any) {
 		t.Errorf("created: %v", err)
 	}
 	if e["data"] != nil {
-		t.Errorf("it has data: %v", e)
+		t.Errorf("the thin event has data: %v", e)
 	}
 }
 
@@ -70,14 +70,14 @@ func TestEventsOnDemand(t *testing.T) {
 		{"", "acct_1con", `"context" absent, "account" "acct_1con"`},
 	} {
 		b.SetEventOrigin(c.context, c.account)
-		must(b.SendEvent(pi.ID, "payment_intent.processing", map[string]any{"status": "requires_robot"}))(t)
+		must(b.SendEvent(pi.ID, "payment_intent.processing", map[string]any{"status": "unknown_status"}))(t)
 		seen := in.received(b, "payment_intent.processing")
 		if len(seen) != i+1 {
 			t.Fatalf("%d events", len(seen))
 		}
 		last := seen[i]
 		expect(t, "origin", shown(last, "context")+", "+shown(last, "account"), c.shown)
-		expect(t, "status", last["data"].(map[string]any)["object"].(map[string]any)["status"], any("requires_robot"))
+		expect(t, "status", last["data"].(map[string]any)["object"].(map[string]any)["status"], any("unknown_status"))
 	}
 	expect(t, "status of a read", string(b.get(pi.ID).Status), "requires_payment_method")
 }

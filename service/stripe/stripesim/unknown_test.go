@@ -67,7 +67,7 @@ func TestPreventedDisputes(t *testing.T) {
 	expect(t, "case type", caseType(in.received(b, "charge.dispute.created")[0]), "block")
 	resolved := b.pay("pm_card_visa")
 	must(b.PreventDispute(resolved.ID, "fraudulent", true))(t)
-	expect(t, "given back", b.get(resolved.ID).LatestCharge.AmountRefunded, 2000)
+	expect(t, "amount refunded", b.get(resolved.ID).LatestCharge.AmountRefunded, 2000)
 	expect(t, "case type", caseType(in.received(b, "charge.dispute.created")[1]), "resolution")
 
 	open := must(b.OpenDispute(b.pay("pm_card_visa").ID, "", false))(t)
@@ -81,6 +81,7 @@ func TestPreventedDisputes(t *testing.T) {
 	expect(t, "closed", len(in.received(b, "charge.dispute.closed")), 1)
 }
 
+// caseType returns the case type of a dispute event's card.
 func caseType(e map[string]any) string {
 	d := e["data"].(map[string]any)["object"].(map[string]any)
 	return d["payment_method_details"].(map[string]any)["card"].(map[string]any)["case_type"].(string)
@@ -117,22 +118,22 @@ func TestForcedStatuses(t *testing.T) {
 	pi := b.pay("pm_card_visa")
 	id := must(b.OpenDispute(pi.ID, "", false))(t)
 	for _, force := range []string{id, pi.ID} {
-		if err := b.ForceStatus(force, "in_orbit"); err != nil {
+		if err := b.ForceStatus(force, "unknown_status"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	_, list := b.read("/v1/disputes?payment_intent=" + pi.ID)
-	contains(t, list, `"status": "in_orbit"`)
+	contains(t, list, `"status": "unknown_status"`)
 	_, body := b.read(intents + "/" + pi.ID)
-	contains(t, body, `"status": "in_orbit"`)
+	contains(t, body, `"status": "unknown_status"`)
 	for _, wrong := range []string{"dp_nothing", b.customer().ID} {
-		if err := b.ForceStatus(wrong, "in_orbit"); err == nil {
+		if err := b.ForceStatus(wrong, "unknown_status"); err == nil {
 			t.Errorf("%s was forced", wrong)
 		}
 	}
 }
 
-// TestDeclinesByCode checks the failure codes of 2026-08-26, and which codes make a charge.
+// TestDeclinesByCode: the failure codes of 2026-08-26, and whether each has a charge.
 func TestDeclinesByCode(t *testing.T) {
 	for code, charged := range map[string]bool{
 		"expired_payment_method": true, "incorrect_postal_code": true, "payment_method_restricted": true,

@@ -16,14 +16,14 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// rawInbox is a webhook of any API version: it verifies, and keeps the bodies as they came.
-type rawInbox struct {
+// rawReceiver is a webhook endpoint for any API version. It verifies events, and stores their bodies.
+type rawReceiver struct {
 	t      *testing.T
 	mu     sync.Mutex
 	bodies [][]byte
 }
 
-func (in *rawInbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (in *rawReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		err = webhook.ValidatePayloadIgnoringTolerance(body, r.Header.Get("Stripe-Signature"), hookSecret)
@@ -38,9 +38,9 @@ func (in *rawInbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // startRaw is start without the checks that support only 2024-06-20: the endpoint has its own API version, or
 // gets thin events.
-func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*bench, *rawInbox) {
+func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*bench, *rawReceiver) {
 	t.Helper()
-	in := &rawInbox{t: t}
+	in := &rawReceiver{t: t}
 	shop := httptest.NewServer(in)
 	hook.URL, hook.Secret = shop.URL, hookSecret
 	sim := stripesim.New(opts)
@@ -56,8 +56,8 @@ func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*be
 	return &bench{Server: sim, t: t, url: server.URL, api: sdk(server.URL, secretKey, transport)}, in
 }
 
-// received waits for every event and returns the bodies of a type, or all for "", oldest first.
-func (in *rawInbox) received(b *bench, kind string) []map[string]any {
+// received waits until every event is delivered, and returns those of a type, or all for "", oldest first.
+func (in *rawReceiver) received(b *bench, kind string) []map[string]any {
 	in.t.Helper()
 	if err := b.Drain(in.t.Context()); err != nil {
 		in.t.Fatal(err)
@@ -78,7 +78,7 @@ func (in *rawInbox) received(b *bench, kind string) []map[string]any {
 }
 
 // object returns the object of the only event of a type.
-func (in *rawInbox) object(b *bench, kind string) map[string]any {
+func (in *rawReceiver) object(b *bench, kind string) map[string]any {
 	in.t.Helper()
 	found := in.received(b, kind)
 	if len(found) != 1 {
@@ -87,7 +87,7 @@ func (in *rawInbox) object(b *bench, kind string) map[string]any {
 	return found[0]["data"].(map[string]any)["object"].(map[string]any)
 }
 
-// makeAllEvents makes an event of every type that the simulator has.
+// makeAllEvents causes an event of every type that the simulator has.
 func makeAllEvents(b *bench) {
 	b.t.Helper()
 	do := func(err error) {
@@ -127,7 +127,7 @@ func makeAllEvents(b *bench) {
 
 // TestNewestEvents: events have the form of the newest API version if the account or the endpoint has it.
 func TestNewestEvents(t *testing.T) {
-	for name, story := range map[string]struct {
+	for name, tt := range map[string]struct {
 		opts stripesim.Options
 		hook stripesim.Webhook
 	}{
@@ -135,7 +135,7 @@ func TestNewestEvents(t *testing.T) {
 		"endpoint": {hook: stripesim.Webhook{APIVersion: newest}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, in := startRaw(t, story.opts, story.hook)
+			b, in := startRaw(t, tt.opts, tt.hook)
 			makeAllEvents(b)
 			var types []string
 			for _, e := range in.received(b, "") {
@@ -146,18 +146,15 @@ func TestNewestEvents(t *testing.T) {
 			slices.Sort(types)
 			for _, kind := range []string{
 				"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated",
-				"charge.dispute.funds_withdrawn",
-				"charge.dispute.updated", "charge.failed", "charge.pending", "charge.refund.updated", "charge.refunded",
-				"charge.succeeded",
-				"charge.updated", "payment_intent.amount_capturable_updated", "payment_intent.canceled",
-				"payment_intent.created",
+				"charge.dispute.funds_withdrawn", "charge.dispute.updated", "charge.failed", "charge.pending",
+				"charge.refund.updated", "charge.refunded", "charge.succeeded", "charge.updated",
+				"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
 				"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action",
-				"payment_intent.succeeded",
-				"payment_method.attached", "refund.created", "refund.failed", "refund.updated", "review.closed",
-				"review.opened",
+				"payment_intent.succeeded", "payment_method.attached", "refund.created", "refund.failed",
+				"refund.updated", "review.closed", "review.opened",
 			} {
 				if !slices.Contains(types, kind) {
-					t.Errorf("no %s", kind)
+					t.Errorf("there is no event of type %s", kind)
 				}
 			}
 		})
@@ -171,7 +168,7 @@ func TestNewestAnswers(t *testing.T) {
 	re := must(b.Refund(pi.ID, 500))(t)
 	id := must(b.OpenDispute(pi.ID, "", true))(t)
 	cu := b.customer()
-	ask := func(method, path, form string) []byte {
+	request := func(method, path, form string) []byte {
 		t.Helper()
 		req := must(http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(form)))(t)
 		req.Header.Set("Authorization", "Bearer "+secretKey)
@@ -186,19 +183,18 @@ func TestNewestAnswers(t *testing.T) {
 		"/v1/payment_intents/" + pi.ID,
 		"/v1/payment_intents/" + pi.ID + "?expand[]=latest_charge.refunds&expand[]=review&expand[]=payment_method",
 		"/v1/payment_intents", "/v1/refunds/" + re, "/v1/refunds/" + re + "?expand[]=charge", "/v1/disputes/" + id,
-		"/v1/reviews",
-		"/v1/customers/" + cu.ID, "/v1/events",
+		"/v1/reviews", "/v1/customers/" + cu.ID, "/v1/events",
 	} {
-		checkNewest(t, ask(http.MethodGet, path, ""))
+		checkNewest(t, request(http.MethodGet, path, ""))
 	}
-	session := ask(http.MethodPost, "/v1/customer_sessions",
+	session := request(http.MethodPost, "/v1/customer_sessions",
 		"customer="+cu.ID+"&components[mobile_payment_element][enabled]=true"+
 			"&components[mobile_payment_element][features][payment_method_save_allow_redisplay_override]=limited")
 	checkNewest(t, session)
 	if !bytes.Contains(session, []byte(`"payment_method_save_allow_redisplay_override": "limited"`)) {
 		t.Errorf("the override is not shown: %s", session)
 	}
-	refused := ask(http.MethodPost, "/v1/payment_intents/"+pi.ID+"/confirm", "")
+	refused := request(http.MethodPost, "/v1/payment_intents/"+pi.ID+"/confirm", "")
 	checkNewest(t, refused)
 }
 

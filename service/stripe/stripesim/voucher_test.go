@@ -27,7 +27,7 @@ func (b *bench) issue(kind, currency string) (*stripe.PaymentIntent, map[string]
 	return pi, b.action(pi.ID, kind+"_display_details")
 }
 
-// action returns the details of a payment's next_action, which must have the type.
+// action returns the details of a payment's next_action, and requires that it has the kind.
 func (b *bench) action(id, kind string) map[string]any {
 	b.t.Helper()
 	_, body := b.read(intents + "/" + id)
@@ -60,7 +60,7 @@ func TestVoucherIsPaid(t *testing.T) {
 			expect(t, "status", paid.Status, stripe.PaymentIntentStatusSucceeded)
 			expect(t, "method", string(paid.LatestCharge.PaymentMethodDetails.Type), v.kind)
 			b.Advance(90 * 24 * time.Hour)
-			expect(t, "status after its time", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
+			expect(t, "status after its expiry", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
 			wantEvents(t, b, "payment_intent.created", "payment_intent.requires_action", "charge.succeeded",
 				"payment_intent.succeeded")
 		})
@@ -111,8 +111,8 @@ func TestVoucherByEmail(t *testing.T) {
 			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new("mxn") })
 			_, body := b.postForm("confirm", intents+"/"+pi.ID+"/confirm",
 				"return_url=https://shop.example&payment_method_data[type]=oxxo"+
-					"&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]="+
-					email+
+					"&payment_method_data[billing_details][name]=Ada"+
+					"&payment_method_data[billing_details][email]="+email+
 					"&payment_method_options[oxxo][expires_after_days]=1")
 			contains(t, body, `"requires_action"`)
 			b.Advance(time.Minute)
@@ -148,9 +148,8 @@ func TestActionsOnDemand(t *testing.T) {
 	b, _ := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	for action, currency := range map[string]string{
 		"oxxo_display_details": "mxn", "boleto_display_details": "brl", "konbini_display_details": "jpy",
-		"multibanco_display_details":         "eur",
-		"display_bank_transfer_instructions": "eur", "verify_with_microdeposits": "usd", "dance_in_public": "eur",
-		"redirect_to_url": "eur", "use_stripe_sdk": "eur",
+		"multibanco_display_details": "eur", "display_bank_transfer_instructions": "eur",
+		"verify_with_microdeposits": "usd", "unknown_action": "eur", "redirect_to_url": "eur", "use_stripe_sdk": "eur",
 	} {
 		pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new(currency) })
 		if err := b.StartAction(pi.ID, action, time.Hour); err != nil {
@@ -168,6 +167,6 @@ func TestActionsOnDemand(t *testing.T) {
 	b.Advance(time.Hour)
 	expect(t, "status after an hour", string(b.get(pi.ID).Status), "requires_payment_method")
 	if err := b.StartAction(pi.ID, "boleto_display_details", 0); err == nil {
-		t.Error("a boleto in pesos")
+		t.Error("a boleto was issued in Mexican pesos")
 	}
 }
