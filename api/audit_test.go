@@ -198,8 +198,8 @@ type audited struct {
 	operation, result, key string
 }
 
-// requestsOfStrangers come without a right, or with a request that is made up of garbage.
-func requestsOfStrangers(w *apiEnv, made opened, garbage string) []audited {
+// refusedRequests come without a right, or with garbage as a request.
+func refusedRequests(w *apiEnv, made opened, garbage string) []audited {
 	payment := "/v1/payments/" + made.PaymentIntent
 	return []audited{
 		{request{line: createLine}, "createPayment", "unauthenticated", ""},
@@ -230,13 +230,13 @@ func requestsOfStrangers(w *apiEnv, made opened, garbage string) []audited {
 	}
 }
 
-// TestAuditLogOfStrangers: who may not come is in the log with the address, and with nothing that
+// TestAuditLogOfRefusedCallers: refused callers are in the log with their address, and with nothing that
 // was made up or secret.
-func TestAuditLogOfStrangers(t *testing.T) {
+func TestAuditLogOfRefusedCallers(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")
-	for n, test := range requestsOfStrangers(w, made, strings.Repeat("hunter2", 100)) {
-		id := fmt.Sprintf("stranger-%d", n)
+	for n, test := range refusedRequests(w, made, strings.Repeat("hunter2", 100)) {
+		id := fmt.Sprintf("refused-%d", n)
 		test.bad = true
 		if test.header == nil {
 			test.header = map[string]string{}
@@ -250,7 +250,7 @@ func TestAuditLogOfStrangers(t *testing.T) {
 		}
 	}
 	if strings.Contains(w.logs.String(), "hunter2") {
-		t.Errorf("the log holds what strangers made up: %s", w.logs)
+		t.Errorf("the log holds what refused callers sent: %s", w.logs)
 	}
 	w.checkSecrets(made)
 	w.readsAreNotAudited(made)

@@ -134,9 +134,9 @@ func TestStatusDecides(t *testing.T) {
 	odd.check(t, service.AnomalyStatus)
 }
 
-// TestForeignClaimsOurOrder: a PaymentIntent of another program has our metadata. It is recorded, and its
-// order is unchanged.
-func TestForeignClaimsOurOrder(t *testing.T) {
+// TestForeignPaymentLeavesTheOrderUnchanged: a PaymentIntent of another program has our metadata. It is
+// recorded, and its order is unchanged.
+func TestForeignPaymentLeavesTheOrderUnchanged(t *testing.T) {
 	odd := &anomalies{}
 	w := newEnv(t, func(o *service.Options) { o.Observer = odd })
 	w.deliverWebhooks()
@@ -172,8 +172,8 @@ func (w *apiEnv) deliverPatiently(body string) (answer reply) {
 	return answer
 }
 
-// TestStrangersLeaveNothing: one Stripe account may serve several systems.
-func TestStrangersLeaveNothing(t *testing.T) {
+// TestForeignEventsWriteNothing: one Stripe account may serve several systems.
+func TestForeignEventsWriteNothing(t *testing.T) {
 	w := newEnv(t)
 	dump := w.dump()
 	const connections = 64
@@ -183,7 +183,7 @@ func TestStrangersLeaveNothing(t *testing.T) {
 		all.Go(func() {
 			for i := n; i < foreignEvents; i += connections {
 				body := eventAbout(
-					"payment_intent.succeeded", intentOf(fmt.Sprintf("pi_stranger%d", i), "succeeded", ""), "",
+					"payment_intent.succeeded", intentOf(fmt.Sprintf("pi_foreign%d", i), "succeeded", ""), "",
 				)
 				answer := w.deliverPatiently(body)
 				if answer.status != http.StatusOK || !strings.Contains(answer.body, "ignored") {

@@ -121,8 +121,8 @@ var badTerms = map[string]claims{
 	"session of a word":    {"customer_session": "web"},
 }
 
-// TestBadTokensAreNone: 401 on every route, no write, no call to Stripe, no part of the token in the log.
-func TestBadTokensAreNone(t *testing.T) {
+// TestBadTokensAreRefused: 401 on every route, no write, no call to Stripe, no part of the token in the log.
+func TestBadTokensAreRefused(t *testing.T) {
 	w := newEnv(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
 	dump, calls, bad := w.dump(), len(w.stripe.Requests()), badTokens(t, w)

@@ -9,7 +9,7 @@ import (
 
 const unknownKey = "ksk_test_none_none_none_none_none_none_none"
 
-func TestCredentialsThatAreNone(t *testing.T) {
+func TestInvalidCredentialsAreRefused(t *testing.T) {
 	w := newEnv(t)
 	id := w.create("shop-1").PaymentIntent
 	tests := map[string]string{
@@ -46,7 +46,7 @@ func TestCredentialsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
+func TestSeveralAuthorizationHeadersAreRefused(t *testing.T) {
 	w := newEnv(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.api.URL+"/v1/events", http.NoBody)
 	if err != nil {
@@ -63,7 +63,7 @@ func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
 	}
 }
 
-func TestWhoMayDoWhat(t *testing.T) {
+func TestWhatEachCredentialMayDo(t *testing.T) {
 	w := newEnv(t)
 	mine, other := w.create("shop-1"), w.create("shop-2")
 	payment := "/v1/payments/" + mine.PaymentIntent

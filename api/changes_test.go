@@ -166,7 +166,7 @@ func refusedChanges(made opened) []refused {
 	return all
 }
 
-func TestChangeThatIsNone(t *testing.T) {
+func TestInvalidChangesAreRefused(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")
 	dump, calls := w.dump(), len(w.stripe.Requests())
@@ -249,8 +249,8 @@ func TestChangeByState(t *testing.T) {
 	}
 }
 
-// TestCustomerIsFasterThanTheChange: Stripe refuses before its webhook arrives.
-func TestCustomerIsFasterThanTheChange(t *testing.T) {
+// TestChangeAfterTheCustomerHasPaid: Stripe refuses before its webhook arrives.
+func TestChangeAfterTheCustomerHasPaid(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")
 	w.bring(made.PaymentIntent, "succeeded")

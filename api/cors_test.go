@@ -82,8 +82,8 @@ func TestListedOriginsMayRead(t *testing.T) {
 	}
 }
 
-// strangers are origins that are not listed, though some look so.
-var strangers = []string{
+// unlistedOrigins are not listed, though some look so.
+var unlistedOrigins = []string{
 	"", "null", "*", "https://evil.example", "http://shop.example", "https://shop.example:443",
 	"https://shop.example:8443",
 	"https://shop.example/", "https://shop.example.", "https://SHOP.example", "HTTPS://shop.example",
@@ -99,11 +99,11 @@ var strangers = []string{
 	"capacitor://localhost:80", "file://", "chrome-extension://abcdefghijklmnop",
 }
 
-// TestStrangersAreAnsweredAndNotListed: CORS guards what pages may read, and stops no request.
-func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
+// TestUnlistedOriginsGetNoCORSHeaders: CORS guards what pages may read, and stops no request.
+func TestUnlistedOriginsGetNoCORSHeaders(t *testing.T) {
 	g := newGuarded(t)
 	made := g.create("shop-1")
-	for _, origin := range strangers {
+	for _, origin := range unlistedOrigins {
 		g.passed.Add(int64(time.Hour)) // who has no credential is limited too
 		origin = strings.TrimSuffix(origin, "\t") + strings.Repeat("x", strings.Count(origin, "\t"))
 		for line, want := range map[string]int{
@@ -127,9 +127,9 @@ func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
 	}
 }
 
-// TestPreflightOfAStrangerSaysWhy: the origin and the setting are named, in the answer and once in
+// TestPreflightOfUnlistedOriginNamesTheSetting: the origin and the setting are named, in the answer and once in
 // the log. Made-up origins do not fill the log.
-func TestPreflightOfAStrangerSaysWhy(t *testing.T) {
+func TestPreflightOfUnlistedOriginNamesTheSetting(t *testing.T) {
 	g := newGuarded(t)
 	preflight := func(origin string) reply {
 		header := map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"}
@@ -167,7 +167,7 @@ func TestPreflightOfAStrangerSaysWhy(t *testing.T) {
 	).says(t, http.StatusMethodNotAllowed, "method_not_allowed")
 }
 
-func TestTwoOriginsAreNone(t *testing.T) {
+func TestSeveralOriginsAreRefused(t *testing.T) {
 	g := newGuarded(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.api.URL+"/v1/config", http.NoBody)
 	if err != nil {

@@ -154,8 +154,8 @@ func swapped(t *testing.T, i *issued) string {
 	return good[0] + "." + cheap[1] + "." + good[2]
 }
 
-// TestBadIssuedTokensAreNone: 401, nothing written, nothing sent to Stripe, nothing of them in the log.
-func TestBadIssuedTokensAreNone(t *testing.T) {
+// TestBadIssuedTokensAreRefused: 401, nothing written, nothing sent to Stripe, nothing of them in the log.
+func TestBadIssuedTokensAreRefused(t *testing.T) {
 	i := newIssued(t)
 	i.issuer.publish(
 		jwk(

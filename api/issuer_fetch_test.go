@@ -78,8 +78,8 @@ func TestUnknownKidsFetchSeldom(t *testing.T) {
 	}
 }
 
-// TestIssuerIsAway: Kasse starts without it, and takes its tokens when it is there; then its last keys stay.
-func TestIssuerIsAway(t *testing.T) {
+// TestIssuerIsUnreachable: Kasse starts without it, and takes its tokens when it is there; then its last keys stay.
+func TestIssuerIsUnreachable(t *testing.T) {
 	i := newIssued(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -112,9 +112,9 @@ func TestIssuerIsAway(t *testing.T) {
 	}
 }
 
-// TestAnswersThatAreNoKeys: if the issuer returns anything else, the last good keys stay, and only
+// TestInvalidKeySetsAreRefused: if the issuer returns anything else, the last good keys stay, and only
 // the configured address is requested.
-func TestAnswersThatAreNoKeys(t *testing.T) {
+func TestInvalidKeySetsAreRefused(t *testing.T) {
 	i := newIssued(t)
 	token := i.token(ecKey(), header("ES256", "ec"), nil)
 	i.isGood(token, true)
@@ -178,8 +178,8 @@ type script func(*http.Request) (*http.Response, error)
 
 func (s script) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
 
-// TestKeysAreFetchedNowAndThen: every 15 minutes; 30 seconds after a failure; and a fetch takes 5 seconds at most.
-func TestKeysAreFetchedNowAndThen(t *testing.T) {
+// TestKeysAreFetchedAtIntervals: every 15 minutes; 30 seconds after a failure; and a fetch takes 5 seconds at most.
+func TestKeysAreFetchedAtIntervals(t *testing.T) {
 	text, err := json.Marshal(map[string]any{"keys": []any{jwk(t, "ec", ecKey())}})
 	if err != nil {
 		t.Fatal(err)

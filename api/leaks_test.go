@@ -125,9 +125,9 @@ func TestErrorsHideTheirCauses(t *testing.T) {
 func TestSecretInAPathIsNotKept(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")
-	stranger, calls := w.token(claims{"order_id": "shop-9"}), w.stripe.Requests()
+	otherToken, calls := w.token(claims{"order_id": "shop-9"}), w.stripe.Requests()
 	for _, secret := range []string{made.ClientSecret, "pi_missing_secret_hunter2"} {
-		for _, token := range []string{fullKey, stranger, made.ClientSecret} {
+		for _, token := range []string{fullKey, otherToken, made.ClientSecret} {
 			w.send(request{line: "GET /v1/payments/" + secret, token: token}).says(t, http.StatusNotFound, "not_found")
 		}
 	}

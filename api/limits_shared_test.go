@@ -85,8 +85,8 @@ func TestFloodLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// TestProcessCountsWhileRedisIsAway: at the same figures, and logs it once; then Redis counts again.
-func TestProcessCountsWhileRedisIsAway(t *testing.T) {
+// TestProcessCountsWhileRedisIsUnreachable: at the same figures, and logs it once; then Redis counts again.
+func TestProcessCountsWhileRedisIsUnreachable(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t)
 	create := request{line: "POST /v1/payments", token: fullKey, body: order}
@@ -130,8 +130,8 @@ func (hanging) UseQuota(ctx context.Context, _ string, _ int, _ time.Duration) (
 	return 0, 0, ctx.Err()
 }
 
-// TestHangingRedisHoldsNobody: the process counts after a moment.
-func TestHangingRedisHoldsNobody(t *testing.T) {
+// TestLimitsSurviveAHangingRedis: the process counts after a moment.
+func TestLimitsSurviveAHangingRedis(t *testing.T) {
 	g := newGuarded(t)
 	o := g.options(discard())
 	o.Limits = g.limits(hanging{})

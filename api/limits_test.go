@@ -109,9 +109,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLimitsComeBefore: a request over the limit is refused before its headers and body are checked, and
+// TestLimitsPrecedeHeadersAndBody: a request over the limit is refused before its headers and body are checked, and
 // after its access.
-func TestLimitsComeBefore(t *testing.T) {
+func TestLimitsPrecedeHeadersAndBody(t *testing.T) {
 	g := newGuarded(t)
 	for range perKey {
 		g.send(request{line: "GET /v1/orders/none", token: readKey})
@@ -135,9 +135,9 @@ func TestLimitsComeBefore(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenSaysSoOverTheLimit: an expired token gets token_expired even if its address has used up its
+// TestExpiredTokenHasItsOwnErrorOverTheLimit: an expired token gets token_expired even if its address has used up its
 // limit, so that the page fetches a new one.
-func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
+func TestExpiredTokenHasItsOwnErrorOverTheLimit(t *testing.T) {
 	g := newGuarded(t)
 	expired := g.token(claims{"iat": g.now.Unix() - 600, "exp": g.now.Unix() - 1})
 	for range 3 * perAddress {
@@ -187,8 +187,8 @@ func TestContractIsLimited(t *testing.T) {
 	g.send(request{line: createLine, token: unknownKey}).says(t, http.StatusUnauthorized, "unauthenticated")
 }
 
-// TestNobodyIsLimitedOnPublicRoutes: nor is Stripe, whose deliveries come in bursts.
-func TestNobodyIsLimitedOnPublicRoutes(t *testing.T) {
+// TestPublicRoutesAreNotLimited: nor is Stripe, whose deliveries come in bursts.
+func TestPublicRoutesAreNotLimited(t *testing.T) {
 	g := newGuarded(t)
 	body := `{"id":"evt_1"}`
 	for range 3 * perKey {
@@ -204,8 +204,8 @@ func TestNobodyIsLimitedOnPublicRoutes(t *testing.T) {
 	}
 }
 
-// TestLimitsComeBack: evenly, and no more than there were.
-func TestLimitsComeBack(t *testing.T) {
+// TestLimitsRefillEvenly: evenly, and no more than there were.
+func TestLimitsRefillEvenly(t *testing.T) {
 	g := newGuarded(t)
 	read := request{line: "GET /v1/orders/none", token: readKey}
 	through := func() (n int) {
@@ -225,7 +225,7 @@ func TestLimitsComeBack(t *testing.T) {
 	}
 }
 
-func TestNoLimitsNoFields(t *testing.T) {
+func TestWithoutLimitsNoRateLimitHeaders(t *testing.T) {
 	w := newEnv(t)
 	for range 100 {
 		answer := w.send(request{line: "GET /v1/orders/none", token: readKey})

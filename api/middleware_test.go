@@ -182,8 +182,8 @@ func TestPanicIsInternal(t *testing.T) {
 	}
 }
 
-// TestHangingUpIsNoError: a caller who hangs up is no error of ours, and a create continues.
-func TestHangingUpIsNoError(t *testing.T) {
+// TestDisconnectIsNoError: a caller who hangs up is no error of ours, and a create continues.
+func TestDisconnectIsNoError(t *testing.T) {
 	w := newEnv(t)
 	if err := w.stripe.SetLatency(makeIntent, 300*time.Millisecond); err != nil {
 		t.Fatal(err)

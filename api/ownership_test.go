@@ -155,8 +155,8 @@ func TestKeptViewIsMissingToOthers(t *testing.T) {
 	listening.Go(func() { kept.Listen(t.Context()) })
 	t.Cleanup(w.api.Close)
 	foreign, own := w.create("shop-1"), w.create("shop-2")
-	stranger := w.token(claims{"order_id": "shop-3"})
-	for name, token := range map[string]string{"order token": stranger, "client secret": own.ClientSecret} {
+	otherToken := w.token(claims{"order_id": "shop-3"})
+	for name, token := range map[string]string{"order token": otherToken, "client secret": own.ClientSecret} {
 		missing := w.redisWork(request{line: "GET /v1/payments/pi_missing0000000000000000", token: token})
 		hits := kept.CacheStats().Hits
 		for deadline := time.Now().Add(time.Minute); kept.CacheStats().Hits == hits && time.Now().Before(deadline); {

@@ -11,8 +11,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestKindsAreTheContract compares the table of codes with the one that openapi.yaml shows to people.
-func TestKindsAreTheContract(t *testing.T) {
+// TestProblemTypesAreTheContract compares the table of codes with the one that openapi.yaml shows to people.
+func TestProblemTypesAreTheContract(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(spec.OpenAPI)
 	if err != nil {
 		t.Fatal(err)

@@ -8,14 +8,14 @@ import (
 
 func TestClientAddress(t *testing.T) {
 	known := proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:a::/48")}
-	const proxy, stranger = "10.0.0.1:4711", "192.0.2.9:4711"
+	const proxy, other = "10.0.0.1:4711", "192.0.2.9:4711"
 	tests := map[string]struct {
 		peer      string
 		forwarded []string
 		want      string
 	}{
-		"direct":                    {stranger, nil, "192.0.2.9"},
-		"direct, with a claim":      {stranger, []string{"198.51.100.1"}, "192.0.2.9"},
+		"direct":                    {other, nil, "192.0.2.9"},
+		"direct, with a claim":      {other, []string{"198.51.100.1"}, "192.0.2.9"},
 		"proxied":                   {proxy, []string{"198.51.100.1"}, "198.51.100.1"},
 		"proxied, with a claim":     {proxy, []string{"203.0.113.1, 198.51.100.1"}, "198.51.100.1"},
 		"claims to be a proxy":      {proxy, []string{"10.9.9.9, 198.51.100.1"}, "198.51.100.1"},
@@ -37,7 +37,7 @@ func TestClientAddress(t *testing.T) {
 		"IPv4 written as IPv6":      {proxy, []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
 		"a proxy written as IPv6":   {"[::ffff:10.0.0.1]:4711", []string{"198.51.100.1"}, "198.51.100.1"},
 		"a proxy with IPv6":         {"[2001:db8:a::1]:4711", []string{"198.51.100.1"}, "198.51.100.1"},
-		"a stranger with IPv6":      {"[2001:db8:b::1]:4711", []string{"198.51.100.1"}, "2001:db8:b::/64"},
+		"another address with IPv6": {"[2001:db8:b::1]:4711", []string{"198.51.100.1"}, "2001:db8:b::/64"},
 		"a number that is none":     {proxy, []string{"198.51.100.256"}, "10.0.0.1"},
 		"zeros that may be octal":   {proxy, []string{"198.051.100.1"}, "10.0.0.1"},
 		"a peer without an address": {"@", []string{"198.51.100.1"}, "invalid IP"},

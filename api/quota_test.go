@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestQuotaKeepsItsPromise: at any time the limit's requests are allowed, and those that have been refilled.
+// TestQuotaAllowsExactlyItsLimit: at any time the limit's requests are allowed, and those that have been refilled.
 // A caller that waits for the returned time is allowed, and not a nanosecond earlier.
-func TestQuotaKeepsItsPromise(t *testing.T) {
+func TestQuotaAllowsExactlyItsLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := Limit{
 			Count: rapid.IntRange(1, 20).Draw(t, "count"),

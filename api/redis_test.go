@@ -60,8 +60,8 @@ func (w *apiEnv) dump() string {
 	return text.String()
 }
 
-// TestDumpLeavesOutWhatExpires: a lease that ends between two dumps makes no difference, and a record does.
-func TestDumpLeavesOutWhatExpires(t *testing.T) {
+// TestDumpOmitsExpiringKeys: a lease that ends between two dumps makes no difference, and a record does.
+func TestDumpOmitsExpiringKeys(t *testing.T) {
 	w := newEnv(t)
 	before := w.dump()
 	w.keys.Set(t.Context(), "kasse:{p0}:lease:any", 1, time.Minute)

@@ -115,8 +115,8 @@ func TestRefundThatWasLost(t *testing.T) {
 	}
 }
 
-// TestRefundBehindOurBack: a refund is made in Stripe's dashboard, and no webhook has arrived.
-func TestRefundBehindOurBack(t *testing.T) {
+// TestRefundAfterOneInTheDashboard: a refund is made in Stripe's dashboard, and no webhook has arrived.
+func TestRefundAfterOneInTheDashboard(t *testing.T) {
 	w := newEnv(t)
 	made := w.paidUnseen()
 	if _, err := w.stripe.Refund(made.PaymentIntent, 4000); err != nil {
@@ -221,8 +221,8 @@ var refundsOfUnpaid = []refused{
 	},
 }
 
-// TestRefundsThatAreNone: a refusal leaves nothing behind, here or at Stripe.
-func TestRefundsThatAreNone(t *testing.T) {
+// TestInvalidRefundsAreRefused: a refusal leaves nothing behind, here or at Stripe.
+func TestInvalidRefundsAreRefused(t *testing.T) {
 	w := newEnv(t)
 	open, made := w.create("shop-2"), w.paidUnseen()
 	dump, calls := w.dump(), len(w.stripe.Requests())

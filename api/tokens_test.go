@@ -90,7 +90,7 @@ func (w *apiEnv) checkHidden(tokens ...string) {
 	}
 }
 
-func TestExpiredTokenSaysSo(t *testing.T) {
+func TestExpiredTokenHasItsOwnError(t *testing.T) {
 	w := newEnv(t)
 	now := w.now.Unix()
 	old := claims{"iat": now - 600, "exp": now - 1}
@@ -128,7 +128,7 @@ func TestExpiredTokenSaysSo(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreGood(t *testing.T) {
+func TestValidTokensAreAccepted(t *testing.T) {
 	w := newEnv(t)
 	w.create("shop-1")
 	now := w.now.Unix()
@@ -160,8 +160,8 @@ func TestTokensThatAreGood(t *testing.T) {
 	}
 }
 
-// TestMintRefusesWhatATokenCannotSay: nothing is dropped in silence, and nothing is recorded.
-func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
+// TestMintRefusesMembersThatNoTokenHas: nothing is dropped in silence, and nothing is recorded.
+func TestMintRefusesMembersThatNoTokenHas(t *testing.T) {
 	w := newEnv(t)
 	dump := w.dump()
 	much := strings.Repeat("ü", 500)

@@ -55,9 +55,9 @@ func (w *apiEnv) checkOutcome(name, body, contentType, want string) {
 	}
 }
 
-// TestWebhookWhateverItsAddress: platforms add a query string, and credentials in the webhook's URL arrive as
+// TestWebhookAcceptsAnyQuery: platforms add a query string, and credentials in the webhook's URL arrive as
 // a header. Neither blocks a signed delivery, and neither admits an unsigned one.
-func TestWebhookWhateverItsAddress(t *testing.T) {
+func TestWebhookAcceptsAnyQuery(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")
 	body := event("evt_1", made.PaymentIntent, "requires_action", "")
@@ -90,7 +90,7 @@ func TestWebhookWhateverItsAddress(t *testing.T) {
 	}
 }
 
-func TestWebhookIsNotTakenWithoutRedis(t *testing.T) {
+func TestWebhookIsRefusedWithoutRedis(t *testing.T) {
 	w := newFailingEnv(t)
 	made := w.create("shop-1")
 	body := event("evt_1", made.PaymentIntent, "processing", "")

@@ -46,8 +46,8 @@ func (w *apiEnv) moves(dispute, to string) {
 	w.settled()
 }
 
-// TestDisputeWords: an appeal of a lost dispute is open again, and only won ends one in the shop's favour.
-func TestDisputeWords(t *testing.T) {
+// TestDisputeStatuses: an appeal of a lost dispute is open again, and only won ends one in the shop's favour.
+func TestDisputeStatuses(t *testing.T) {
 	bothVersions(t, func(t *testing.T, w *apiEnv) {
 		t.Helper()
 		made := w.paid("shop-1")
@@ -110,10 +110,10 @@ func TestDisputeEnds(t *testing.T) {
 	}
 }
 
-// TestRefundWords: a refund with a null or unknown status counts as a pending refund. The call returns the
+// TestUnknownRefundStatuses: a refund with a null or unknown status counts as a pending refund. The call returns the
 // status unchanged, and so does a repeat. No new key refunds the money twice, even after a read has listed
 // it.
-func TestRefundWords(t *testing.T) {
+func TestUnknownRefundStatuses(t *testing.T) {
 	for word, shown := range map[string]string{"": "null", "in_transit": `"in_transit"`} {
 		bothVersions(t, func(t *testing.T, w *apiEnv) {
 			t.Helper()

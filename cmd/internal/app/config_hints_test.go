@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestUnread: variables that resemble ours are named, and those of other programs are not.
-func TestUnread(t *testing.T) {
+// TestMisspeltVariables: variables that resemble ours are named, and those of other programs are not.
+func TestMisspeltVariables(t *testing.T) {
 	tests := map[string]string{
 		"STRIPE_WEBHOOK_SECRET": "STRIPE_WEBHOOK_SECRETS", "REDIS_DURABILTY": "REDIS_DURABILITY",
 		"REDIS_WIAT_REPLICAS": "REDIS_WAIT_REPLICAS",

@@ -78,8 +78,8 @@ func TestTokenSecretsInTheirOrder(t *testing.T) {
 	}
 }
 
-// TestOneNameSeveralKeys: two keys of one name are valid at the same time, for rotation.
-func TestOneNameSeveralKeys(t *testing.T) {
+// TestKeysMayShareAName: two keys of one name are valid at the same time, for rotation.
+func TestKeysMayShareAName(t *testing.T) {
 	other := strings.Repeat("cd", 32)
 	c, err := load(t, map[string]string{"SERVICE_KEYS": "shop:" + someHash + ":read+write, office:" + strings.Repeat(
 		"ef", 32,
@@ -94,7 +94,7 @@ func TestOneNameSeveralKeys(t *testing.T) {
 	}
 }
 
-func TestNothingIsSet(t *testing.T) {
+func TestRequiredVariablesAreMissing(t *testing.T) {
 	_, err := load(t, map[string]string{
 		"STRIPE_SECRET_KEY": "", "STRIPE_PUBLISHABLE_KEY": "", "STRIPE_WEBHOOK_SECRETS": "", "SERVICE_KEYS": "",
 	})

@@ -95,7 +95,7 @@ func TestSlowRequests(t *testing.T) {
 			"POST /v1/payments HTTP/1.1\r\n" + asBackend + asJSON + "Transfer-Encoding: chunked\r\n\r\n",
 			"1\r\n \r\n", `"invalid_request"`,
 		},
-		"a body of a stranger": {
+		"a body without a credential": {
 			"POST /v1/payments HTTP/1.1\r\nHost: kasse\r\n" + asJSON + "Content-Length: 60000\r\n\r\n", " ",
 			`"unauthenticated"`,
 		},

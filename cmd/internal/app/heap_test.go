@@ -12,9 +12,9 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// TestMemoryIsGivenBackAfterABurst: memory is returned once, when few bytes are allocated, and not again
+// TestMemoryIsReturnedAfterABurst: memory is returned once, when few bytes are allocated, and not again
 // before the heap has grown.
-func TestMemoryIsGivenBackAfterABurst(t *testing.T) {
+func TestMemoryIsReturnedAfterABurst(t *testing.T) {
 	const mib = 1 << 20
 	var b burst
 	for i, step := range []struct {

@@ -66,8 +66,8 @@ func TestServedPageIsCurrent(t *testing.T) {
 	}
 }
 
-// TestPageLinksLead: every link within the page has its target.
-func TestPageLinksLead(t *testing.T) {
+// TestPageLinksHaveTargets: every link within the page has its target.
+func TestPageLinksHaveTargets(t *testing.T) {
 	text := page(t)
 	links := regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(text, -1)
 	for _, link := range links {

@@ -72,8 +72,8 @@ func send(handler http.Handler, method, path, body string, headers ...string) *h
 	return w
 }
 
-// TestOtherPagesCannotPress: another site's page in the developer's browser cannot move payments.
-func TestOtherPagesCannotPress(t *testing.T) {
+// TestOtherOriginsCannotUseTheConsole: another site's page in the developer's browser cannot move payments.
+func TestOtherOriginsCannotUseTheConsole(t *testing.T) {
 	handler, f := start(t, map[string]string{"POST /faults": "{}", "DELETE /faults": "{}"})
 	const asJSON, path = "application/json", "/api/actions/stripe-down"
 	for name, c := range map[string]struct {

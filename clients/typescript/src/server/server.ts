@@ -15,7 +15,10 @@ import { eachOrder, type OrderPage, orderPage, type OrderQuery } from './orders.
 
 /** Options of `createKasseServer`. */
 export interface KasseServerOptions extends Settings {
-  /** A service key of `kasse keygen`, `ksk_…`. Each call below names the scope that it needs. */
+  /**
+   * A service key of `kasse keygen`, `ksk_…`, with the scopes that the calls need: read, write, manage, events.
+   * Each call below names its own.
+   */
   serviceKey: string;
 }
 

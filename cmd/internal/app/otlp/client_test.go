@@ -86,8 +86,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// TestCollectorThatIsAway is tried again, with longer waits, until the time of the batch is over.
-func TestCollectorThatIsAway(t *testing.T) {
+// TestCollectorIsUnreachable is tried again, with longer waits, until the time of the batch is over.
+func TestCollectorIsUnreachable(t *testing.T) {
 	t.Parallel()
 	c, waits := testClient(t, func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler) // ends the connection
