@@ -180,7 +180,7 @@ func (w *lossEnv) deleteKeys(pattern string) {
 func (w *lossEnv) runExclusive(command ...string) {
 	w.t.Helper()
 	wait.Until(w.t, fmt.Sprint("kasse ", command), func() error {
-		w.noError(w.client.Del(w.t.Context(), "kasse:{p0}:lease:nets").Err())
+		w.noError(w.client.Del(w.t.Context(), tasksLease).Err())
 		p := w.command(w.changes(), command...)
 		if code := p.command.ProcessState.ExitCode(); code != 0 {
 			return fmt.Errorf("exit code %d: %s", code, p.stderr.String())

@@ -148,7 +148,7 @@ func (r lossRound) play(t *testing.T, number int) {
 	if r.reconciles {
 		w.runExclusive("reconcile")
 	} else { // as if the server with the lease hung, so that no catch-up and no sweep runs
-		w.noError(w.client.Set(t.Context(), "kasse:{p0}:lease:nets", "another", leaseLasts).Err())
+		w.noError(w.client.Set(t.Context(), tasksLease, "another", leaseLasts).Err())
 	}
 	w.checkOrders(cases, "after the loss", false)
 	w.each(cases, func(c *lossCase) { lossActions[c.action](c) })

@@ -103,7 +103,7 @@ func TestReconcileBesideTwoServers(t *testing.T) {
 	}
 	victim.kill()
 	w.sim.ClearFaults()
-	w.openRedis().Del(t.Context(), "kasse:{p0}:lease:nets") // as if the lease of the killed server had expired
+	w.openRedis().Del(t.Context(), tasksLease) // as if the lease of the killed server had expired
 	output := command.outputAfter(0)
 	expectContains(t, output, "Done: ")
 	if strings.Contains(other.stderr.String(), "passes: started the pass that") {
@@ -144,10 +144,10 @@ func TestReconcileBesideAnOldServer(t *testing.T) {
 	w.serve(1, nil)[0].terminate() // the server has initialised Redis
 	redis := w.openRedis()
 	wait.UntilTrue(t, "the release of the lease", func() bool {
-		return redis.Exists(t.Context(), "kasse:{p0}:lease:nets").Val() == 0
+		return redis.Exists(t.Context(), tasksLease).Val() == 0
 	})
 	// A lease without an expiry, as if the server renewed it: both commands meet it on any machine.
-	w.noError(redis.Set(t.Context(), "kasse:{p0}:lease:nets", "OLD", 0).Err())
+	w.noError(redis.Set(t.Context(), tasksLease, "OLD", 0).Err())
 	verifying := run(t, binary(t, kasseBinary), w.settings(nil), "reconcile", "-verify")
 	output := w.command(nil, "reconcile").outputAfter(1)
 	expectContains(t, output, "another process holds the lease", "accepts no requests", "update it")

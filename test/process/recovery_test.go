@@ -16,6 +16,9 @@ import (
 	"kasse/test/wait"
 )
 
+// tasksLease is the key of the lease of the process that runs catch-up and sweep.
+const tasksLease = "kasse:{p0}:lease:tasks"
+
 // playPayments opens count payments, and plays a scenario with each.
 func (w *processEnv) playPayments(p *process, count int) []view {
 	w.t.Helper()
@@ -46,7 +49,7 @@ func (w *processEnv) runExclusive(args ...string) (output string) {
 		if !strings.Contains(p.stderr.String(), "another process holds the lease") {
 			w.t.Fatalf("kasse %v: exit code %d, want 0: %s", args, p.command.ProcessState.ExitCode(), p.stderr.String())
 		}
-		redis.Del(w.t.Context(), "kasse:{p0}:lease:nets")
+		redis.Del(w.t.Context(), tasksLease)
 		return errors.New("a server held the lease")
 	})
 	return output
@@ -147,7 +150,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 	w.checkNoSales(p, "not initialised")
 	w.killRebuild()
 	w.checkNoSales(p, "rebuild")
-	redis.Del(t.Context(), "kasse:{p0}:lease:nets") // as if the killed rebuild's lease had expired
+	redis.Del(t.Context(), tasksLease) // as if the killed rebuild's lease had expired
 	w.interruptRebuild()
 
 	w.runExclusive("rebuild")
@@ -260,6 +263,7 @@ func TestOneReplicaRunsBackgroundTasks(t *testing.T) {
 		return found
 	}
 	wait.UntilTrue(t, "a process that runs the background tasks", func() bool { return holder() != nil })
+	expect(t, "number of leases with the key "+tasksLease, w.openRedis().Exists(t.Context(), tasksLease).Val(), 1)
 	command := w.command(nil, "reconcile")
 	expect(t, "exit code of kasse reconcile", command.command.ProcessState.ExitCode(), 0)
 	expectContains(t, command.stdout.String(), serverRunsPass)
