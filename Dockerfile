@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 
-# A tag may name another image tomorrow; a digest cannot. This file names none, since a digest has to be read from the registry
-# that you pull from. It prints the digest, and builds by it:
+# A tag may name another image tomorrow; a digest cannot. This file has no digest, because it has to come from the
+# registry that you use. These commands print the digest, and build with it:
 #
 #   docker buildx imagetools inspect golang:1.26 --format '{{.Manifest.Digest}}'
 #   docker build --build-arg GO_IMAGE=golang:1.26@sha256:… -t kasse .
@@ -12,17 +12,18 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG TARGETOS TARGETARCH
-# Go stamps the commit, its time and whether anything was changed, since .git and all that it tracks are here.
+# Go stamps the commit, its time, and whether a file was changed: .git and all files that git tracks are here.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /kasse ./cmd/kasse
 
-# Nothing but the program and the certificates it trusts Stripe by: no shell, no package to patch, nothing to write to.
+# Only the program, and the certificates with which it verifies Stripe: no shell, no package to patch, no writable file.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /kasse /kasse
 USER 65532:65532
 
-# The public API; metrics and probes, which stay inside: publish 8080 only. Others than this container must reach the probes.
+# 8080 is the public API, 9090 has metrics and probes: publish 8080 only. The admin listener is not on loopback here,
+# because Prometheus and the orchestrator connect from outside the container.
 ENV ADMIN_ADDR=:9090
 EXPOSE 8080 9090
 
@@ -32,6 +33,6 @@ LABEL org.opencontainers.image.title="kasse" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 
-# Give it more than SHUTDOWN_TIMEOUT (25 s) to end: docker stop --time 30.
+# Stop the container with a time longer than SHUTDOWN_TIMEOUT (25 s): docker stop --time 30.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/kasse", "healthcheck"]
 ENTRYPOINT ["/kasse"]

@@ -1,4 +1,4 @@
-# `make help` lists the targets. They need Go, git and make; what else they need they install or name.
+# `make help` lists the targets. They need Go, git and make. They install other programs, or name a missing one.
 
 GO ?= go
 MAP = awk -F ':.*\#\#[cl]? '
@@ -9,18 +9,18 @@ COMPILING = echo "Compiling; the first time this takes a minute or two." >&2
 .DEFAULT_GOAL := help
 .PHONY: image clients breaking bench chaos soak model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
-help: ## list the targets; test/README.md says what each answers, and how long it takes
+help: ## list the targets; test/README.md has the question that each answers, and its duration
 	@$(MAP) '/^[a-z0-9-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo && echo "Steps of check:"
 	@$(MAP) '/^[a-z0-9-]+:.*##c / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo && echo "No part of check, since they take long or need more:"
+	@echo && echo "Not in check, because they take long or need more programs:"
 	@$(MAP) '/^[a-z0-9-]+:.*##l / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the server with an embedded Redis and a simulated Stripe
 	@$(COMPILING)
 	$(GO) run ./cmd/kasse-dev
 
-demo: ## the same, playing one order from opening to paid
+demo: ## one order on the same server, from opening to paid
 	@$(COMPILING)
 	$(GO) run ./cmd/kasse-dev -demo
 
@@ -35,20 +35,20 @@ test: programs ## every test, the long ones with few rounds; RACE=-race, PKG=./a
 	@echo "Building the tests; the first time this takes a minute or two. Then each package reports."
 	@$(GO) run ./test/run -vet=off -timeout 20m -shuffle=on $(AT_ONCE) $(RACE) $(PKG)
 
-# The steps of check, in the order in which they start. The long ones come first, and those that mostly wait run beside
-# those that compile.
+# The steps of check, in the order in which they start. The long steps come first, and steps that mostly wait run beside
+# steps that compile.
 CHECKS := test lint soak chaos deploy-check e2e clients-ts example-react examples clients cli breaking spec stripe-types-check fmt-check
 CHECK_AT_ONCE ?= 3
 export CHECK_AT_ONCE
 
 .PHONY: $(CHECKS:%=check-%)
-check: programs ## all that CI asks for: every test with -race, and the steps below
+check: programs ## what CI runs: every test with -race, and the steps below
 	@test/setup/install.sh browser
 	@echo "$(words $(CHECKS)) steps, $(CHECK_AT_ONCE) at once; each prints a line when it ends, and all its output when it fails."
 	@$(MAKE) --no-print-directory -k -j$(CHECK_AT_ONCE) $(CHECKS:%=check-%)
 	@echo "All $(words $(CHECKS)) steps passed."
 
-# The tests show their progress by themselves.
+# The tests show their own progress, so test/setup/step.sh does not run them.
 check-test: export KASSE_TEST_ROUNDS = check
 check-test:
 	@$(MAKE) --no-print-directory test RACE=-race AT_ONCE= PKG='./test/process ./...' # other steps run beside it
@@ -60,7 +60,7 @@ $(filter-out check-test,$(CHECKS:%=check-%)): check-%:
 check-soak: WITH = DURATION=60s SEED=1
 check-chaos: WITH = DURATION=0 SEED=1
 check-examples: WITH = CONSUMERS=TestConsumerInTypeScript
-# Files that several steps need are made once, before them.
+# These steps share files, which make builds once, before them.
 check-lint check-fmt-check check-deploy-check: .tools/bin/gofumpt
 check-e2e check-clients-ts check-example-react check-clients: built
 check-e2e check-clients-ts check-example-react: clients/typescript/dist/index.js
@@ -92,7 +92,7 @@ e2e: built test/e2e/node_modules/.package-lock.json clients/typescript/dist/inde
 	cd test/e2e && KASSE_DEV=$(BUILT)/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node --test-reporter=spec all.test.mjs
 
 .PHONY: console-picture
-console-picture: built test/e2e/node_modules/.package-lock.json ## take the README's picture of kasse-dev's console anew
+console-picture: built test/e2e/node_modules/.package-lock.json ## take the README's picture of kasse-dev's console again
 	@test/setup/install.sh browser
 	cd test/e2e && KASSE_DEV=$(BUILT)/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node --test-reporter=spec console.test.mjs
 	mkdir -p docs/pictures && cp test/e2e/screenshots/console.png docs/pictures/console.png
@@ -100,14 +100,14 @@ console-picture: built test/e2e/node_modules/.package-lock.json ## take the READ
 arch: ## the import rules and the top level
 	$(GO) test -count=1 ./test/arch
 
-bench: programs ##l benchmarks of the parts, then of the whole; BENCH='-count 5' LOAD='-run status -rounds 5'
+bench: programs ##l benchmarks of packages, then of whole servers; BENCH='-count 5' LOAD='-run status -rounds 5'
 	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
 	$(GO) test ./test/push -run '^$$' -bench Push -cpu 1 -benchtime 20000x $(BENCH)
 	$(GO) test ./test/push -run '^$$' -bench 'Cost|Mixed' -benchtime 1x $(BENCH)
 	$(GO) run ./test/bench $(LOAD)
 
 .PHONY: growth
-growth: programs ##l what grows with 1,000 to 3,000,000 orders, and with the attempts of one; ORDERS=1000,100000
+growth: programs ##l cost of requests with 1,000 to 3,000,000 orders, and with the attempts of one; ORDERS=1000,100000
 	$(GO) run ./test/bench -run growth -time 1s $(if $(ORDERS),-orders $(ORDERS))
 	$(GO) run ./test/bench -run attempts
 
@@ -159,7 +159,7 @@ DURATION ?= 5m
 model: ##l the model-based tests on new seeds; DURATION=5m
 	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh
 
-chaos: programs ##c faults under load, and every acknowledged fact asked back; DURATION=5m SEED=n ROUNDS=regexp
+chaos: programs ##c faults under load, then a check of every acknowledged write; DURATION=5m SEED=n ROUNDS=regexp
 	@$(GO) build -o bin/chaos ./test/chaos
 	@exec bin/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROUNDS),-rounds '$(ROUNDS)')
 
@@ -168,13 +168,13 @@ sentinels: programs ## rounds behind sentinels, healthy and rough, with the role
 	$(GO) test -count=1 -v -timeout 0 ./store -run TestSentinelsInRoughWeather -args -rough=$(DURATION)
 
 .PHONY: cluster
-cluster: programs ##l chaos on a cluster whose masters die and whose slots move; DURATION=5m SEED=n REPLICAS=1 WAIT=1 ROUNDS=cluster|unconfirmed
+cluster: programs ##l chaos on a cluster: masters die, slots move; DURATION=5m SEED=n REPLICAS=1 WAIT=1 ROUNDS=cluster|unconfirmed
 	@$(GO) build -o bin/chaos ./test/chaos
 	@exec bin/chaos -parallel 1 -rounds '^($(or $(ROUNDS),cluster))$$' -duration $(DURATION) $(if $(SEED),-seed $(SEED)) \
 	  $(if $(REPLICAS),-replicas $(REPLICAS)) $(if $(WAIT),-wait $(WAIT)) $(ARGS)
 
 soak: DURATION = 30m
-soak: programs ##c a load of all kinds, after which everything is given back; DURATION=30m SEED=n RATE=5
+soak: programs ##c a mixed load, after which resources return to their baseline; DURATION=30m SEED=n RATE=5
 	@$(GO) build -o bin/soak ./test/soak
 	@exec bin/soak -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(RATE),-rate $(RATE))
 
@@ -236,7 +236,7 @@ breaking: ##c does openapi.yaml break a client of the last release?
 	GO="$(GO)" test/clients/breaking.sh
 
 .PHONY: tables
-tables: ## write what the documents say of the code: settings, metrics, events, error codes
+tables: ## write the documents' tables from the code: settings, metrics, events, error codes
 	$(GO) test -count=1 ./api ./service/payment ./cmd/internal/app -run 'Test[A-Z][a-z]+Page$$' -args -update
 
 .PHONY: deploy-check
@@ -250,21 +250,21 @@ alerts-check: programs ##l each alert fires from a real fault in a real Promethe
 	@exec bin/alerts $(if $(ALERTS),-only '$(ALERTS)')
 
 .PHONY: image-check
-image-check: ## the image, built and run by a Docker daemon of its own: as in compose.yaml, stopped, killed, replaced, and by Compose; root, some 10 minutes, no part of check
+image-check: ## the image, built and run by its own Docker daemon: as in compose.yaml, stopped, killed, replaced, and by Compose; root, some 10 minutes, not in check
 	@GO="$(GO)" test/image/run.sh
 
 .PHONY: systemd-check
-systemd-check: programs ## kasse.service under a real systemd, with all its restrictions, in namespaces of its own; root, no part of check
+systemd-check: programs ## kasse.service under a real systemd, with all its restrictions, in its own namespaces; root, not in check
 	@GO="$(GO)" test/systemd/run.sh
 
 .PHONY: plugins findings
 plugins: ##l the webhook handlers of public plug-ins on the simulator's events; UPDATE=1
 	@test/plugins/run.sh
 
-findings: ##l what public packages do against good guesses; needs the network; FINDINGS='name…'
+findings: ##l public packages that behave differently from a good guess; needs the network; FINDINGS='name…'
 	@test/findings/run.sh $(FINDINGS)
 
-vuln: .tools/bin/govulncheck ##l known vulnerabilities in what we call; needs the network
+vuln: .tools/bin/govulncheck ##l known vulnerabilities in the code that Kasse calls; needs the network
 	@.tools/bin/govulncheck ./... 2>&1 | { \
 	  report=$$(cat); printf '%s\n' "$$report"; \
 	  case $$report in \
@@ -276,13 +276,14 @@ vuln: .tools/bin/govulncheck ##l known vulnerabilities in what we call; needs th
 programs:
 	@test/setup/install.sh
 
-# The servers that tests in JavaScript start, built as the linters and the tests build them, so that all share one cache.
+# The servers that the tests in JavaScript start. Their build has the flags of the linters and tests, so all share one
+# cache.
 BUILT := $(CURDIR)/bin/test
 .PHONY: built
 built:
 	@$(GO) build -o $(BUILT)/ ./cmd/kasse ./cmd/kasse-dev
 
-# The tools have a module of their own, so that the product's go.mod names only what the product needs.
+# The tools have their own module, so that the product's go.mod has only the product's modules.
 .tools/bin/gofumpt .tools/bin/govulncheck: .tools/bin/golangci-lint ;
 .tools/bin/golangci-lint: .tools/go.mod .tools/go.sum
 	@echo "Building the tools; the first time this takes a minute or two."
