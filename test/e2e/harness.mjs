@@ -1,74 +1,100 @@
-// The environment of the tests: their own kasse-dev, one Chromium for all, and a shopper who uses the page as people do.
+// The environment of the tests: a kasse-dev, one Chromium for all tests, and a shopper who uses the page as people do.
 import { spawn } from 'node:child_process';
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 
-/** How long anything may take, in milliseconds. It bounds a wait for a condition, and decides nothing else. */
+/** Limits a wait for a condition, in milliseconds. Only a broken run reaches it. */
 export const patience = 30_000;
 
 export const serviceKey = 'ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse';
 export const folder = new URL('screenshots/', import.meta.url).pathname;
-export const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 mkdirSync(folder, { recursive: true });
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Runs axe on the page as it is now, and returns the violations. */
+export async function axeViolations(page) {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate(() => window.axe.run());
+  assert.ok(passes.length > 5, 'axe has checked the page');
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
+}
 
 export let browser;
 before(async () => {
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
   });
 });
 after(() => browser?.close());
 
-/** Waits until the look gives something, and gives that. */
-export async function until(what, look) {
+/** Waits until read returns a truthy value, and returns it. */
+export async function until(what, read) {
   const end = Date.now() + patience;
   for (;;) {
-    const seen = await look();
-    if (seen) return seen;
+    const value = await read();
+    if (value) return value;
     if (Date.now() > end) assert.fail(`${what}: not within ${patience / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-/** A kasse-dev for the tests of one file. Debits stay with the bank until a test settles them. */
-export function world(env = {}, busy = true) {
+const stripeKey = 'sk_test_kasse_dev';
+
+/**
+ * A kasse-dev for the tests of one file. Debits stay with the bank until a test settles them. env changes its settings.
+ * If complete is set, its tests use every part: the log must have the return page and the polls.
+ */
+export function environment(env = {}, complete = true) {
   const w = {
     async start() {
-      const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'].flatMap((name) => [`-${name}`, ':0']);
-      w.process = spawn(process.env.KASSE_DEV, [...addresses, '-settle', '1000h'], { env: { ...process.env, LOG_LEVEL: 'debug', ...env } });
-      let said = '';
+      const listeners = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'];
+      const args = [...listeners.flatMap((name) => [`-${name}`, ':0']), '-settle', '1000h'];
+      w.process = spawn(process.env.KASSE_DEV, args, { env: { ...process.env, LOG_LEVEL: 'debug', ...env } });
+      let printed = '';
       w.log = '';
-      w.process.stdout.on('data', (text) => (said += text));
+      w.process.stdout.on('data', (text) => (printed += text));
       w.process.stderr.on('data', (text) => (w.log += text));
-      await until('kasse-dev', () => said.includes('A walk to paste') || w.process.exitCode !== null);
-      for (const name of ['Shop', 'Console', 'Kasse', 'Stripe', 'Control']) w[name.toLowerCase()] = new RegExp(`${name} +(\\S+)`).exec(said)?.[1];
+      await until('kasse-dev', () => printed.includes('A walk to paste') || w.process.exitCode !== null);
+      for (const name of ['Shop', 'Console', 'Kasse', 'Stripe', 'Control']) {
+        w[name.toLowerCase()] = new RegExp(`${name} +(\\S+)`).exec(printed)?.[1];
+      }
       assert.ok(w.shop, `kasse-dev did not start: ${w.log}`);
     },
     async stop() {
-      const ended = new Promise((resolve) => w.process.once('close', resolve)); // and its last words are here
+      const ended = new Promise((resolve) => w.process.once('close', resolve)); // and its whole log was read
       w.process.kill('SIGTERM');
       await ended;
-      keptSecrets(w.log);
-      if (busy) hasAnswered(w.log); // others are there for a test or two
+      assertNoSecrets(w.log);
+      if (complete) assertComplete(w.log);
     },
 
-    /** The order as its backend sees it: the truth that a page can neither bend nor hide. */
-    order: (id) => ask('GET', `${w.kasse}/v1/orders/${id}`, serviceKey),
-    open: (body) => ask('POST', `${w.kasse}/v1/payments`, serviceKey, body),
-    cancel: async (id) => ask('POST', `${w.kasse}/v1/payments/${(await w.order(id)).payment.payment_intent}/cancel`, serviceKey),
+    /** The order as its backend sees it, which no page can change. */
+    order: (id) => call('GET', `${w.kasse}/v1/orders/${id}`, serviceKey),
+    open: (body) => call('POST', `${w.kasse}/v1/payments`, serviceKey, body),
+    async cancel(id) {
+      const { payment } = await w.order(id);
+      return call('POST', `${w.kasse}/v1/payments/${payment.payment_intent}/cancel`, serviceKey);
+    },
     /** The PaymentIntents that Stripe has for the order. */
     async intents(id) {
-      const { data } = await ask('GET', `${w.stripe}/v1/payment_intents?limit=100`, 'sk_test_kasse_dev');
+      const { data } = await call('GET', `${w.stripe}/v1/payment_intents?limit=100`, stripeKey);
       return data.filter((intent) => intent.metadata.kasse_order_id === id);
     },
-    charges: async (id) => (await ask('GET', `${w.stripe}/v1/charges?payment_intent=${(await w.intents(id))[0].id}`, 'sk_test_kasse_dev')).data,
-    lever: (path, body) => ask('POST', w.control + path, '', body),
-    settle: async (id, fail = false) => w.lever(`/payments/${(await w.intents(id))[0].id}/settle`, { fail }),
+    async charges(id) {
+      const [intent] = await w.intents(id);
+      return (await call('GET', `${w.stripe}/v1/charges?payment_intent=${intent.id}`, stripeKey)).data;
+    },
+    /** Changes the simulated Stripe. */
+    controlStripe: (path, body) => call('POST', w.control + path, '', body),
+    settle: async (id, fail = false) => w.controlStripe(`/payments/${(await w.intents(id))[0].id}/settle`, { fail }),
     /** Waits until the backend sees the order's payment in a state. */
     async reaches(id, state) {
       return until(`${id} as ${state}`, async () => {
@@ -90,7 +116,7 @@ export function world(env = {}, busy = true) {
   return w;
 }
 
-async function ask(method, url, key, body) {
+async function call(method, url, key, body) {
   const response = await fetch(url, {
     method,
     headers: { ...(key && { Authorization: `Bearer ${key}` }), ...(body && { 'Content-Type': 'application/json' }) },
@@ -101,36 +127,41 @@ async function ask(method, url, key, body) {
   return answer;
 }
 
-/** Kasse and the shop have both answered, so that there was something to keep secret. */
-function hasAnswered(log) {
-  assert.match(log, /msg=shop method=GET path=\/return/, 'the log has the return page');
+/** Kasse and the shop have both served requests, so the search for secrets was not in vain. */
+function assertComplete(log) {
+  assert.match(log, /msg="shop: request" method=GET path=\/return/, 'the log has the return page');
   assert.match(log, /route=\/v1\/payments\/{payment_intent} /, 'the log has the polls');
 }
 
-/** No line of Kasse's or the shop's log holds a secret. */
-function keptSecrets(log) {
+/** No line of Kasse's or the shop's log has a secret. */
+function assertNoSecrets(log) {
   for (const line of log.split('\n')) assert.doesNotMatch(line, secrets, 'a secret in the log');
 }
 
 export const secrets = /_secret_|cuss_|ksk_|[rs]k_test_|whsec_|eyJ[\w-]+\./;
 
-/** A person at a browser of their own. Nothing that they do may put a secret into a URL of ours, send a Referer, or break the page's policy. */
+export const violatesPolicy = (text) => /Content Security Policy/i.test(text);
+
+/**
+ * A person with their own browser session. No action may put a secret into a URL of Kasse or the shop, send a Referer,
+ * or violate the page's Content Security Policy.
+ */
 export async function shopper(t, w, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   context.setDefaultTimeout(patience);
-  const flaws = [];
+  const faults = [];
   t.after(async () => {
     await context.close();
-    assert.deepEqual(flaws, []);
+    assert.deepEqual(faults, []);
   });
   context.on('request', async (request) => {
     const url = request.url();
     const returning = request.isNavigationRequest() && url.startsWith(w.shop + '/return?');
-    if (!url.startsWith(w.stripe) && !returning && secrets.test(url)) flaws.push(`a secret in ${url}`);
-    if (request.headers().referer?.startsWith(w.shop)) flaws.push(`a Referer to ${url}`);
+    if (!url.startsWith(w.stripe) && !returning && secrets.test(url)) faults.push(`a secret in ${url}`);
+    if (request.headers().referer?.startsWith(w.shop)) faults.push(`a Referer to ${url}`);
   });
-  context.on('weberror', (error) => flaws.push(String(error.error())));
-  context.on('console', (message) => /Content Security Policy/i.test(message.text()) && flaws.push(message.text()));
+  context.on('weberror', (error) => faults.push(String(error.error())));
+  context.on('console', (message) => violatesPolicy(message.text()) && faults.push(message.text()));
   return new Shopper(w, context, await context.newPage());
 }
 
@@ -144,7 +175,7 @@ export class Shopper {
     return new Shopper(this.w, this.context, await this.context.newPage());
   }
 
-  /** Goes from the cart to the payment, and gives the order's id once it can be paid. */
+  /** Goes from the cart to the payment, waits until the order can be paid, and returns its id. */
   async checkOut({ redirect, ...choice } = {}) {
     await this.toPayment(choice);
     if (redirect) await this.page.goto(`${this.page.url()}&redirect=${redirect}`);
@@ -177,7 +208,7 @@ export class Shopper {
     if (save) await this.page.getByLabel('Save payment details').filter({ visible: true }).check();
   }
 
-  /** Fills in whatever the chosen method asks for besides its number. */
+  /** Chooses a method, and fills in the fields that it has. */
   async method(name, { iban, account, save = false } = {}) {
     await this.choose(name);
     const fill = async (label, value) => {
@@ -192,7 +223,7 @@ export class Shopper {
     if (save) await this.page.getByLabel('Save payment details').filter({ visible: true }).check();
   }
 
-  /** Answers on the bank's page, or in its frame. */
+  /** Presses a button on the bank's page, or in its frame: Authorize or Fail. */
   async bank(answer, where = this.page) {
     await where.getByRole('button', { name: `${answer} test payment` }).click();
   }

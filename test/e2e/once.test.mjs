@@ -1,14 +1,14 @@
-// However a page behaves, an order has one PaymentIntent and is charged once.
+// An order has one PaymentIntent and is charged once, regardless of the page's behaviour.
 import assert from 'node:assert/strict';
 import { test, describe } from 'node:test';
-import { cards, onItsWay, paid, shopper, until, world } from './harness.mjs';
+import { environment, onItsWay, paid, shopper, until } from './harness.mjs';
 
 describe('one payment', { concurrency: 2 }, () => {
-  const w = world();
-  const brief = world({ ORDER_TOKEN_TTL: '2s' }, false);
-  const later = world({}, false); // the clock of its Stripe is moved
+  const w = environment();
+  const brief = environment({ ORDER_TOKEN_TTL: '2s' }, false);
+  const later = environment({}, false); // a test moves the clock of its Stripe
 
-  /** Counts the requests of a kind that a page sends. */
+  /** Counts the requests of a page with this method and path. */
   const counting = (page, method, path) => {
     const seen = { count: 0 };
     page.on('request', (request) => (seen.count += request.method() === method && path.test(request.url()) ? 1 : 0));
@@ -48,7 +48,7 @@ describe('one payment', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('the cart, asked again by the same person, is the same order until it is paid', async (t) => {
+  test('a second checkout by the same person is the same order until it is paid', async (t) => {
     const ada = await shopper(t, w);
     const first = await ada.checkOut();
     assert.equal(await ada.checkOut(), first);
@@ -58,7 +58,7 @@ describe('one payment', { concurrency: 2 }, () => {
     await w.paidOnce(first);
   });
 
-  test('back from the payment that is made, and back from the bank', async (t) => {
+  test('back from the bank, and back after the payment', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     await ada.method('iDEAL');
@@ -110,7 +110,8 @@ describe('one payment', { concurrency: 2 }, () => {
       const mount = () => {
         const stop = new AbortController();
         root.replaceChildren(document.querySelector('template#checkout').content.cloneNode(true));
-        void checkout(root, { id, connect: async () => kasse, go: (path) => location.assign(path), signal: stop.signal });
+        const go = (path) => location.assign(path);
+        void checkout(root, { id, connect: async () => kasse, go, signal: stop.signal });
         return () => stop.abort();
       };
       mount()(); // the effect, its cleanup,
@@ -123,7 +124,7 @@ describe('one payment', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('a customer session that was used is renewed', async (t) => {
+  test('a used customer session is renewed', async (t) => {
     const ada = await shopper(t, w);
     await ada.page.route('**/v1/payments', async (route) => {
       const response = await route.fetch();
@@ -143,12 +144,12 @@ describe('one payment', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('a customer session that has expired at Stripe is renewed', async (t) => {
+  test('a customer session that is expired at Stripe is renewed', async (t) => {
     const ada = await shopper(t, later);
     await ada.page.route('**/v1/payments', async (route) => {
       const response = await route.fetch();
       assert.ok((await response.json()).customer_session, 'the payment has a customer session');
-      await later.lever('/clock', { advance: '31m' });
+      await later.controlStripe('/clock', { advance: '31m' });
       await route.fulfill({ response });
     }, { times: 1 });
     const renewals = counting(ada.page, 'POST', /\/customer-session$/);
@@ -157,12 +158,15 @@ describe('one payment', { concurrency: 2 }, () => {
     await ada.choose('Visa •••• 4242');
     await ada.pay();
     assert.equal(renewals.count, 1);
-    await until('Stripe has the money', async () => (await later.intents(ada.order)).every((intent) => intent.status === 'succeeded'));
+    await until('Stripe has the money', async () => {
+      const intents = await later.intents(ada.order);
+      return intents.every((intent) => intent.status === 'succeeded');
+    });
     assert.equal((await later.intents(ada.order)).length, 1);
     await ada.page.goto(`${later.shop}/return?order=${ada.order}`);
   });
 
-  test('a tab that was left open for longer than its customer session gets another', async (t) => {
+  test('a tab that is open for longer than its customer session gets a new one', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     await ada.page.clock.setFixedTime(Date.now() + 31 * 60_000);
@@ -176,7 +180,7 @@ describe('one payment', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('an order token that has expired is asked for again', async (t) => {
+  test('an expired order token is replaced', async (t) => {
     const ada = await shopper(t, brief);
     const token = ada.page.waitForResponse('**/token').then((response) => response.json());
     await ada.checkOut();
@@ -186,7 +190,7 @@ describe('one payment', { concurrency: 2 }, () => {
       return response.status === 401 && (await response.json()).code === 'token_expired';
     });
     const again = ada.page.waitForResponse('**/token');
-    await ada.page.evaluate(() => history.back()); // to the cart and forward again, in the same page, which still holds the old token
+    await ada.page.evaluate(() => history.back()); // to the cart, in the same page, which still has the old token
     await ada.page.getByRole('button', { name: 'Check out' }).click();
     assert.equal((await again).status(), 201);
     await ada.payable();
@@ -197,7 +201,7 @@ describe('one payment', { concurrency: 2 }, () => {
     await brief.paidOnce(ada.order);
   });
 
-  test('another price and another currency in the cart: what is paid is the last one', async (t) => {
+  test('another price and currency in the cart: the last one is paid', async (t) => {
     const ada = await shopper(t, w);
     const id = await ada.checkOut();
     assert.equal(await ada.checkOut({ region: 'United States' }), id);

@@ -1,11 +1,11 @@
-// Bad networks, pages that lie, and pages that have no business here.
+// Bad networks, forged results, and requests of other origins and people.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test, describe } from 'node:test';
-import { cards, onItsWay, paid, patience, shopper, until, world } from './harness.mjs';
+import { cards, environment, onItsWay, paid, patience, shopper, until } from './harness.mjs';
 
 describe('trouble', { concurrency: 2 }, () => {
-  const w = world();
+  const w = environment();
 
   test('offline at the cart, then online', async (t) => {
     const ada = await shopper(t, w);
@@ -18,7 +18,7 @@ describe('trouble', { concurrency: 2 }, () => {
     await ada.payable();
   });
 
-  test('the payment cannot be opened: the page says so, and tries again when asked', async (t) => {
+  test('the payment cannot be opened: the page shows the error, and tries again on request', async (t) => {
     const ada = await shopper(t, w);
     await ada.page.route('**/v1/payments', (route) => route.abort());
     await ada.toPayment();
@@ -31,7 +31,7 @@ describe('trouble', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('the answer to the confirmation is lost: paying again charges nothing twice', async (t) => {
+  test('the response to the confirmation is lost: paying again does not charge twice', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     await ada.page.route('**/confirm?*', async (route) => {
@@ -46,7 +46,7 @@ describe('trouble', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('offline while the bank decides', async (t) => {
+  test('offline while the debit is processed', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     await ada.method('SEPA Direct Debit', { iban: 'DE89370400440532013000' });
@@ -61,7 +61,7 @@ describe('trouble', { concurrency: 2 }, () => {
     assert.equal(await ada.page.getByText('No connection at the moment').count(), 0);
   });
 
-  test('a slow network: nothing can be paid before it is all there', async (t) => {
+  test('a slow network: the customer cannot pay before the form is complete', async (t) => {
     const ada = await shopper(t, w);
     let release;
     const held = new Promise((resolve) => (release = resolve));
@@ -80,10 +80,12 @@ describe('trouble', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('a telephone on a bad line pays', async (t) => {
+  test('a slow mobile network', async (t) => {
     const ada = await shopper(t, w);
-    const line = await ada.context.newCDPSession(ada.page);
-    await line.send('Network.emulateNetworkConditions', { offline: false, latency: 300, downloadThroughput: 50_000, uploadThroughput: 25_000 });
+    const session = await ada.context.newCDPSession(ada.page);
+    await session.send('Network.emulateNetworkConditions', {
+      offline: false, latency: 300, downloadThroughput: 50_000, uploadThroughput: 25_000,
+    });
     await ada.checkOut();
     await ada.method('iDEAL');
     await ada.pay();
@@ -92,10 +94,12 @@ describe('trouble', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  test('a page of another origin is refused by the browser', async (t) => {
-    const stranger = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<title>Elsewhere</title>'));
-    await new Promise((resolve) => stranger.listen(0, '127.0.0.1', resolve));
-    t.after(() => stranger.close());
+  test('the browser refuses requests of another origin', async (t) => {
+    const other = createServer((_, response) => {
+      response.setHeader('Content-Type', 'text/html').end('<title>Another origin</title>');
+    });
+    await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
+    t.after(() => other.close());
     const ada = await shopper(t, w);
     const token = ada.page.waitForResponse('**/token').then((response) => response.json());
     await ada.checkOut();
@@ -103,34 +107,37 @@ describe('trouble', { concurrency: 2 }, () => {
       const answers = {};
       for (const method of ['GET', 'POST']) {
         const to = method === 'GET' ? url : url.replace(/orders.*/, 'payments');
-        answers[method] = await fetch(to, { method, headers: { Authorization: `Bearer ${key}` } }).then((answer) => answer.ok, String);
+        const headers = { Authorization: `Bearer ${key}` };
+        answers[method] = await fetch(to, { method, headers }).then((answer) => answer.ok, String);
       }
       return answers;
     }, [`${w.kasse}/v1/orders/${ada.order}`, bearer]);
     const { token: bearer } = await token;
     assert.deepEqual(await call(ada.page, bearer), { GET: true, POST: true });
     const elsewhere = await ada.context.newPage();
-    await elsewhere.goto(`http://127.0.0.1:${stranger.address().port}/`);
-    assert.deepEqual(await call(elsewhere, bearer), { GET: 'TypeError: Failed to fetch', POST: 'TypeError: Failed to fetch' });
-    const refused = await elsewhere.evaluate((url) => fetch(url, { method: 'POST' }).then(() => true, String), `${w.shop}/api/orders/${ada.order}/token`);
-    assert.equal(refused, 'TypeError: Failed to fetch');
+    await elsewhere.goto(`http://127.0.0.1:${other.address().port}/`);
+    const refused = 'TypeError: Failed to fetch';
+    assert.deepEqual(await call(elsewhere, bearer), { GET: refused, POST: refused });
+    const post = (url) => fetch(url, { method: 'POST' }).then(() => true, String);
+    assert.equal(await elsewhere.evaluate(post, `${w.shop}/api/orders/${ada.order}/token`), refused);
   });
 
-  test('somebody else gets no token for an order', async (t) => {
+  test('another person gets no token for an order', async (t) => {
     const [ada, eve] = [await shopper(t, w), await shopper(t, w)];
     await ada.checkOut();
     await eve.page.goto(w.shop + '/');
-    const status = await eve.page.evaluate(async (id) => (await fetch(`/api/orders/${id}/token`, { method: 'POST' })).status, ada.order);
-    assert.equal(status, 404);
+    const requestToken = async (id) => (await fetch(`/api/orders/${id}/token`, { method: 'POST' })).status;
+    assert.equal(await eve.page.evaluate(requestToken, ada.order), 404);
   });
 
-  test('a page that lies about the outcome or the price changes nothing', async (t) => {
+  test('a page that forges the result or the price changes nothing', async (t) => {
     const eve = await shopper(t, w);
     const token = eve.page.waitForResponse('**/token').then((response) => response.json());
     await eve.checkOut();
     const [intent] = await w.intents(eve.order);
     const arrive = (secret) => eve.page.goto(
-      `${w.shop}/return?order=${eve.order}&payment_intent=${intent.id}&payment_intent_client_secret=${secret}&redirect_status=succeeded`,
+      `${w.shop}/return?order=${eve.order}&payment_intent=${intent.id}&payment_intent_client_secret=${secret}` +
+        '&redirect_status=succeeded',
     );
     await arrive(intent.client_secret);
     await eve.shows('Checking your payment');
@@ -139,15 +146,14 @@ describe('trouble', { concurrency: 2 }, () => {
     await arrive(`${intent.id}_secret_invented`);
     await eve.shows('We do not know this payment');
 
-    const answer = await fetch(`${w.kasse}/v1/payments`, {
-      method: 'POST', body: '{"amount":1}', headers: { Authorization: `Bearer ${(await token).token}`, 'Content-Type': 'application/json' },
-    });
+    const headers = { Authorization: `Bearer ${(await token).token}`, 'Content-Type': 'application/json' };
+    const answer = await fetch(`${w.kasse}/v1/payments`, { method: 'POST', body: '{"amount":1}', headers });
     assert.deepEqual([answer.status, (await answer.json()).code], [422, 'claim_mismatch']);
     const { payment } = await w.order(eve.order);
     assert.deepEqual([payment.state, payment.fulfillable, payment.amount], ['pending', false, 4200]);
   });
 
-  test('a tab that is closed changes nothing', async (t) => {
+  test('closing the tab does not affect the payment', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     await ada.method('iDEAL');
@@ -156,7 +162,7 @@ describe('trouble', { concurrency: 2 }, () => {
     const [intent] = await w.intents(ada.order);
     const there = ada.page.url();
     await ada.page.close();
-    await w.lever(`/payments/${intent.id}/authenticate`, { fail: false });
+    await w.controlStripe(`/payments/${intent.id}/authenticate`, { fail: false });
     await w.paidOnce(ada.order);
     assert.match(there, /\/authorize\//);
 
@@ -180,7 +186,7 @@ describe('trouble', { concurrency: 2 }, () => {
     assert.notEqual(await ada.checkOut(), first);
   });
 
-  test('a card that is tried out too often', async (t) => {
+  test('too many attempts with a declined card', async (t) => {
     const eve = await shopper(t, w);
     await eve.checkOut();
     await eve.card(cards.declined);
@@ -201,37 +207,40 @@ describe('trouble', { concurrency: 2 }, () => {
     await eve.says('Too many attempts');
   });
 
-  test('what the stand-in refuses, as Stripe.js does', async (t) => {
+  test('the simulated Stripe.js refuses the same calls as Stripe.js', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     const [intent] = await w.intents(ada.order);
     const seen = await ada.page.evaluate(async (secret) => {
-      const caught = (work) => { try { return work(), 'nothing'; } catch (error) { return error.name; } };
+      const caught = (work) => { try { return work(), 'no error'; } catch (error) { return error.name; } };
       const stripe = window.Stripe('pk_test_x');
       const elements = stripe.elements({ clientSecret: secret });
       elements.create('payment');
       return {
         secretKey: caught(() => window.Stripe('sk_test_x')), noSecret: caught(() => stripe.elements({})),
-        second: caught(() => elements.create('payment')), nowhere: caught(() => elements.getElement('payment').mount('#nowhere')),
+        second: caught(() => elements.create('payment')),
+        nowhere: caught(() => elements.getElement('payment').mount('#nowhere')),
         noReturn: await stripe.confirmPayment({ elements, confirmParams: {} }).catch((error) => error.name),
         retrieved: (await stripe.retrievePaymentIntent(secret)).paymentIntent.status,
         forged: (await stripe.retrievePaymentIntent(secret + 'x')).error.code,
       };
     }, intent.client_secret);
-    const no = 'IntegrationError';
+    const refused = 'IntegrationError';
     assert.deepEqual(seen, {
-      secretKey: no, noSecret: no, second: no, nowhere: no, noReturn: no, retrieved: 'requires_payment_method', forged: 'resource_missing',
+      secretKey: refused, noSecret: refused, second: refused, nowhere: refused, noReturn: refused,
+      retrieved: 'requires_payment_method', forged: 'resource_missing',
     });
   });
 
-  test('features that a customer session does not have are not shown', async (t) => {
+  test('the page shows only the features of the customer session', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
     const { customer } = (await w.order(ada.order)).payment;
     const opened = await w.open({ order_id: `bare-${ada.order}`, amount: 100, currency: 'eur', customer });
     await ada.page.evaluate(({ client_secret, customer_session, publishable_key }) => {
       const stripe = window.Stripe(publishable_key);
-      const elements = stripe.elements({ clientSecret: client_secret, customerSessionClientSecret: customer_session.client_secret });
+      const session = customer_session.client_secret;
+      const elements = stripe.elements({ clientSecret: client_secret, customerSessionClientSecret: session });
       return new Promise((resolve) => elements.create('payment').on('ready', resolve).mount('#view'));
     }, opened);
     await ada.page.getByRole('radio', { name: 'Visa •••• 4242' }).waitFor({ timeout: patience });
