@@ -109,7 +109,7 @@ func TestCallsOfRedis(t *testing.T) {
 		t.Helper()
 		body, signature := w.shows(opened.ID, status, at)
 		if outcome, err := s.Webhook(t.Context(), body, signature); err != nil || outcome != service.Applied {
-			t.Fatal(outcome, err)
+			t.Fatalf("got outcome %s, %v", outcome, err)
 		}
 	}
 	now := time.Now().Unix()

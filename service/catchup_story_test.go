@@ -173,7 +173,7 @@ func TestCatchUpRestoresLostOrders(t *testing.T) {
 					s.runWorkers()
 				}
 				if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
-					t.Fatalf("%+v", v)
+					t.Fatalf("the view is %+v", v)
 				}
 				paid := 0
 				for _, e := range s.feedEvents()[len(before):] {
@@ -213,7 +213,7 @@ func TestRestoreStories(t *testing.T) {
 			s.restores()
 			v, err := s.svc.Status(s.t.Context(), service.Caller{Secret: opened.ClientSecret}, opened.ID)
 			if err != nil || view(s.t, v.View).Amount != 4200 {
-				s.t.Fatalf("%s, %v", v.View, err)
+				s.t.Fatalf("got view %s, %v", v.View, err)
 			}
 			s.pass(time.Hour)
 			if s.sweeps() != 1 {

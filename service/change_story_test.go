@@ -14,11 +14,11 @@ var changeAmountStories = map[string]func(*shop){
 		opened, v := s.creates(s.token(1, 4200))
 		stored, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
 		if err != nil || view(s.t, stored.View).Amount != 3900 || stored.Version <= v.Version {
-			s.t.Fatalf("%v %s", err, stored.View)
+			s.t.Fatalf("got error %v, view %s", err, stored.View)
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 3900)
 		if again, v := s.creates(s.token(2, 4200)); again.ID != opened.ID || v.Amount != 3900 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.refuses(s.key(4200), payment.CodeOrderConflict)
 	},
@@ -51,7 +51,7 @@ var changeAmountStories = map[string]func(*shop){
 		s.faultyStripe.beforeUpdate = func() { s.becomes(opened.ID, payment.Processing) }
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
 		if e := s.wantCode(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
-			s.t.Fatalf("%s", e.Payment)
+			s.t.Fatalf("the error has the payment %s", e.Payment)
 		}
 		s.becomes(opened.ID, payment.Succeeded)
 		s.reads(opened.ID)
@@ -67,7 +67,7 @@ var changeAmountStories = map[string]func(*shop){
 		s.becomes(opened.ID, payment.Succeeded)
 		s.reads(opened.ID)
 		if v := s.shows(opened.ID, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldAmount {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"the lease is lost during the call to Stripe: an error with the current view": func(s *shop) {
@@ -82,7 +82,7 @@ var changeAmountStories = map[string]func(*shop){
 		}
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
 		if e := s.wantCode(err, payment.CodeVersionMismatch); view(s.t, e.Payment).State != payment.CanceledState {
-			s.t.Fatalf("%s", e.Payment)
+			s.t.Fatalf("the error has the payment %s", e.Payment)
 		}
 	},
 	"no answer: it becomes the order's price, and the next create applies it": func(s *shop) {
@@ -97,7 +97,7 @@ var changeAmountStories = map[string]func(*shop){
 			s.wantCode(err, payment.CodeStripeUnavailable)
 			s.sim.ClearFaults()
 			if again, v := s.creates(s.token(1, 4200)); again.ID != opened.ID || v.Amount != amount {
-				s.t.Fatalf("%+v", v)
+				s.t.Fatalf("the view is %+v", v)
 			}
 		}
 	},
@@ -107,7 +107,7 @@ var changeAmountStories = map[string]func(*shop){
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 10)
 		s.wantCode(err, payment.CodeAmountOutOfRange)
 		if _, v := s.creates(s.token(1, 4200)); v.Amount != 4200 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if _, v := s.creates(s.token(between, 3900)); v.Amount != 3900 {
 			s.t.Fatalf("a token older than the refusal: %+v", v)
@@ -132,14 +132,14 @@ var cancelStories = map[string]func(*shop){
 		for range 2 {
 			stored, err := s.svc.Cancel(s.t.Context(), opened.ID, "requested_by_customer")
 			if err != nil || view(s.t, stored.View).State != payment.CanceledState {
-				s.t.Fatalf("%v %s", err, stored.View)
+				s.t.Fatalf("got error %v, view %s", err, stored.View)
 			}
 		}
 		s.atStripe(opened.ID, payment.Canceled, 4200)
 		s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 		s.refuses(s.key(4200), payment.CodeOrderClosed)
 		if whole := s.order(); !whole.Closed || view(s.t, whole.Payment).Payment != opened.ID {
-			s.t.Fatalf("%+v", whole)
+			s.t.Fatalf("the order is %+v", whole)
 		}
 	},
 	"reopened by a service key: the next attempt": func(s *shop) {
@@ -151,7 +151,7 @@ var cancelStories = map[string]func(*shop){
 		again.Reopen = true
 		second, v := s.creates(again)
 		if second.ID == opened.ID || v.Attempt != 2 || s.order().Closed || len(s.payable()) != 1 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.creates(s.token(1, 4200))
 	},
@@ -175,7 +175,7 @@ var cancelStories = map[string]func(*shop){
 		again := s.key(4200)
 		again.Reopen = true
 		if second, _ := s.creates(again); second.ID == opened.ID || len(s.payable()) != 1 {
-			s.t.Fatal(s.payable())
+			s.t.Fatalf("payable at Stripe: %v", s.payable())
 		}
 	},
 	"the payment is processing meanwhile: invalid_state, and the order stays open": func(s *shop) {
@@ -183,7 +183,7 @@ var cancelStories = map[string]func(*shop){
 		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Processing) }
 		_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
 		if e := s.wantCode(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
-			s.t.Fatalf("%s", e.Payment)
+			s.t.Fatalf("the error has the payment %s", e.Payment)
 		}
 		if s.order().Closed {
 			s.t.Fatal("the order is closed")
@@ -203,7 +203,7 @@ var cancelStories = map[string]func(*shop){
 			s.wantCode(err, payment.CodeInvalidState)
 		}
 		if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable || s.order().Closed {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"of a superseded payment: invalid_state": func(s *shop) {

@@ -39,11 +39,11 @@ func testCreateRepeated(t *testing.T) {
 	request := order("order-1", w.customer(), 4200)
 	first, err := svc.Create(t.Context(), request)
 	if err != nil || !first.New {
-		t.Fatal(first.New, err)
+		t.Fatalf("got new %t, %v", first.New, err)
 	}
 	again, err := svc.Create(t.Context(), request)
 	if err != nil || again.New || again.ID != first.ID || again.ClientSecret != first.ClientSecret {
-		t.Fatalf("%v %+v", err, again)
+		t.Fatalf("got error %v, opened %+v", err, again)
 	}
 	if again.Session.ClientSecret == first.Session.ClientSecret {
 		t.Fatal("a single-use secret was returned twice")
@@ -127,12 +127,12 @@ func testCreateCancelledAtStripe(t *testing.T) {
 	w.ask(http.MethodPost, "/v1/payment_intents/"+string(first.ID)+"/cancel", url.Values{})
 	second, err := svc.Create(t.Context(), request)
 	if err != nil || second.ID == first.ID || view(t, second.View).Attempt != 2 {
-		t.Fatalf("%v %s", err, second.View)
+		t.Fatalf("got error %v, view %s", err, second.View)
 	}
 	whole, err := svc.Order(t.Context(), service.Caller{Key: "test"}, "order-1")
 	if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 ||
 		!view(t, whole.Superseded[0]).Superseded {
-		t.Fatalf("%v %s %s", err, whole.Payment, whole.Superseded)
+		t.Fatalf("got error %v, payment %s, superseded %s", err, whole.Payment, whole.Superseded)
 	}
 }
 
@@ -164,7 +164,7 @@ func testCreateTheSessionFails(t *testing.T) {
 	}
 	opened, err := svc.Create(t.Context(), request)
 	if err != nil || opened.New || len(w.payable()) != 1 {
-		t.Fatal(err, opened.New)
+		t.Fatalf("got new %t, %v", opened.New, err)
 	}
 }
 
@@ -190,7 +190,7 @@ func TestSessionIsForTheCurrentPayment(t *testing.T) {
 	}
 	alone, err := svc.Create(t.Context(), order("order-2", "", 4200))
 	if err != nil || alone.Session != nil {
-		t.Fatal(err, alone.Session)
+		t.Fatalf("got session %v, %v", alone.Session, err)
 	}
 	if _, err := svc.RefreshSession(t.Context(), key, alone.ID, nil); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)

@@ -41,13 +41,13 @@ var idempotencyStories = map[string]func(*shop){
 		s.unanswered(true)
 		opened, v := s.creates(s.token(2, 5000))
 		if v.Attempt != 1 || v.Amount != 5000 || len(s.payable()) != 1 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
 		bodies, keys := s.forms()
 		for i := range bodies {
 			if bodies[i] != bodies[0] || keys[i] != "kasse:kasse:order-1:1" {
-				s.t.Fatalf("%v %v", bodies, keys)
+				s.t.Fatalf("sent the forms %v with the keys %v", bodies, keys)
 			}
 		}
 	},
@@ -55,14 +55,14 @@ var idempotencyStories = map[string]func(*shop){
 		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
 		s.refuses(s.key(4200), payment.CodeStripeRateLimited)
 		if _, v := s.creates(s.key(4200)); v.Attempt != 1 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"rate limited, and then other terms: the next attempt at once": func(s *shop) {
 		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
 		s.refuses(s.token(1, 10), payment.CodeStripeRateLimited)
 		if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.refuses(s.key(10), payment.CodeOrderConflict)
 	},
@@ -71,18 +71,18 @@ var idempotencyStories = map[string]func(*shop){
 		made := s.payable()
 		opened, v := s.creates(s.key(4200))
 		if len(made) != 1 || opened.ID != made[0] || v.Attempt != 1 || s.sim.Count(listsPayments) == 0 {
-			s.t.Fatalf("%v %+v", made, v)
+			s.t.Fatalf("Stripe has %v, the view is %+v", made, v)
 		}
 	},
 	"a replayed failure without a payment: the next attempt, a minute later": func(s *shop) {
 		s.failsAtStripe(false)
 		if e := s.refuses(s.key(4200), payment.CodeStripeUnavailable); e.RetryAfter != time.Minute {
-			s.t.Fatal(e.RetryAfter)
+			s.t.Fatalf("retry after %s, want a minute", e.RetryAfter)
 		}
 		s.pass(61 * time.Second)
 		opened, v := s.creates(s.key(4200))
 		if payable := s.payable(); v.Attempt != 2 || len(payable) != 1 || payable[0] != opened.ID {
-			s.t.Fatalf("%v %+v", payable, v)
+			s.t.Fatalf("payable at Stripe: %v; the view is %+v", payable, v)
 		}
 	},
 	"unknown for a day, and the payment exists: found in the list": func(s *shop) {
@@ -91,14 +91,14 @@ var idempotencyStories = map[string]func(*shop){
 		s.pass(25 * time.Hour)
 		opened, v := s.creates(s.key(4200))
 		if len(made) != 1 || opened.ID != made[0] || v.Attempt != 1 || len(s.payable()) != 1 {
-			s.t.Fatalf("%v %+v", made, v)
+			s.t.Fatalf("Stripe has %v, the view is %+v", made, v)
 		}
 	},
 	"unknown for a day, without a payment: the next attempt": func(s *shop) {
 		s.unanswered(false)
 		s.pass(25 * time.Hour)
 		if _, v := s.creates(s.key(4200)); v.Attempt != 2 || len(s.payable()) != 1 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"the lease is lost during the call to Stripe: the new holder's payment": func(s *shop) {
@@ -131,7 +131,7 @@ var idempotencyStories = map[string]func(*shop){
 		}
 		s.refuses(s.token(1, 4200), payment.CodeOrderClosed)
 		if payable := s.payable(); len(payable) != 0 {
-			s.t.Fatal(payable)
+			s.t.Fatalf("payable at Stripe: %v", payable)
 		}
 	},
 	"a token is minted during the call to Stripe: its price": func(s *shop) {
@@ -142,7 +142,7 @@ var idempotencyStories = map[string]func(*shop){
 		}
 		opened, v := s.creates(s.token(1, 4200))
 		if v.Amount != 5000 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
 	},

@@ -12,7 +12,7 @@ func (s *shop) found(customer payment.CustomerID) (ids []payment.OrderID) {
 	s.t.Helper()
 	orders, next, err := s.svc.Orders(s.t.Context(), payment.OrderQuery{Customer: customer, Limit: 100})
 	if err != nil || next != "" {
-		s.t.Fatal(next, err)
+		s.t.Fatalf("got next %q, %v", next, err)
 	}
 	for _, o := range orders {
 		ids = append(ids, o.ID)

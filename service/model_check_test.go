@@ -157,7 +157,7 @@ func (m *model) check() {
 func (m *model) view(id payment.ID) payment.View {
 	stored, err := m.store.LoadView(context.Background(), id)
 	if err != nil {
-		m.Fatal(id, err)
+		m.Fatalf("the view of %s: %v", id, err)
 	}
 	return view(m.t, stored.View)
 }

@@ -129,7 +129,7 @@ func TestFormerStatuses(t *testing.T) {
 	s.sends(string(made.ID), "payment_intent.requires_action", map[string]any{"status": "requires_source_action"})
 	s.receives("payment_intent.requires_action", "applied")
 	if v := s.shows(made.ID, payment.ActionRequired, 1000); v.Status != payment.RequiresAction {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	s.pass(2 * time.Second)
 	s.sends(string(made.ID), "payment_intent.payment_failed", map[string]any{
@@ -138,6 +138,6 @@ func TestFormerStatuses(t *testing.T) {
 	})
 	s.receives("payment_intent.payment_failed", "applied")
 	if v := s.shows(made.ID, payment.Failed, 1000); v.Status != payment.RequiresPaymentMethod || v.Failure == nil {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 }

@@ -183,10 +183,10 @@ func (s *shop) hasWon(winner, duplicate payment.ID) {
 	s.t.Helper()
 	if v := s.shows(winner, payment.Paid, 4200); !v.Fulfillable || v.Superseded ||
 		view(s.t, s.order().Payment).Payment != winner {
-		s.t.Fatalf("%+v", v)
+		s.t.Fatalf("the view is %+v", v)
 	}
 	if v := s.shows(duplicate, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldDuplicate ||
 		v.FulfillableAt != nil {
-		s.t.Fatalf("%+v", v)
+		s.t.Fatalf("the view is %+v", v)
 	}
 }

@@ -93,7 +93,7 @@ var rebuildStories = map[string]func(*shop){
 		r := s.key(4200)
 		r.Reopen = true
 		if _, v := s.creates(r); v.Attempt != 2 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"no create succeeds before its end, and a rebuild that died is started again": func(s *shop) {

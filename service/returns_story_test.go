@@ -63,12 +63,12 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 	}
 	s.runWorkers()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	s.receives("charge.dispute.created", service.Applied)
 	s.runWorkers()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 	s.receives("payment_intent.succeeded", service.Applied)
 	s.runWorkers()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestForeignReturns(t *testing.T) {
 	s.receives("charge.refunded", service.Unchanged)
 	s.receives("charge.dispute.created", service.Unchanged)
 	if ids, err := s.store.ClaimReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
-		t.Fatalf("%v %v", ids, err)
+		t.Fatalf("reads of %v are due, %v", ids, err)
 	}
 	if err := s.svc.Read(t.Context(), id); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatal(err)
@@ -166,17 +166,17 @@ func TestRefundOutlivesRedis(t *testing.T) {
 	s.pass(48 * time.Hour)
 	again, err := s.svc.Refund(t.Context(), request)
 	if err != nil || !again.Replayed || again.Refund.ID != first.Refund.ID {
-		t.Fatalf("%+v %v", again, err)
+		t.Fatalf("the repeat returned %+v, %v", again, err)
 	}
 	request.Amount = nil
 	if again, err = s.svc.Refund(t.Context(), request); err != nil || again.Refund.ID != first.Refund.ID {
-		t.Fatalf("%+v %v", again, err)
+		t.Fatalf("the repeat returned %+v, %v", again, err)
 	}
 	other := int64(200)
 	request.Amount = &other
 	_, err = s.svc.Refund(t.Context(), request)
 	s.wantCode(err, payment.CodeIdempotencyKeyReused)
 	if v := s.shows(made.ID, payment.PartiallyRefunded, 1000); v.AmountRefunded != 300 {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 }

@@ -43,7 +43,7 @@ func (s *shop) holds(id payment.ID) (hold payment.Hold, review string) {
 		review = v.Review.ID
 	}
 	if v.Fulfillable != (hold == "") {
-		s.t.Fatalf("%+v", v)
+		s.t.Fatalf("the view is %+v", v)
 	}
 	return hold, review
 }
@@ -204,7 +204,7 @@ func TestDetailStories(t *testing.T) {
 	s := newShop(t)
 	made, before := s.creates(s.key(1000))
 	if before.Method != nil || before.ReceiptURL != nil || before.Review != nil {
-		t.Fatalf("%+v", before)
+		t.Fatalf("the first view is %+v", before)
 	}
 	s.becomes(made.ID, payment.Succeeded)
 	s.receives("payment_intent.succeeded", service.Applied)
@@ -212,7 +212,7 @@ func TestDetailStories(t *testing.T) {
 	v := s.shows(made.ID, payment.Paid, 1000)
 	if v.Method == nil || v.Method.Type != "card" || *v.Method.Brand != "visa" || *v.Method.Last4 != "4242" ||
 		v.ReceiptURL == nil {
-		t.Fatalf("%+v %v", v.Method, v.ReceiptURL)
+		t.Fatalf("the method is %+v, the receipt %v", v.Method, v.ReceiptURL)
 	}
 	if err := s.sim.UpdateCharge(string(made.ID), "https://pay.example/receipt"); err != nil {
 		t.Fatal(err)
@@ -234,6 +234,6 @@ func TestDetailStories(t *testing.T) {
 	s.pass(time.Minute)
 	s.catchesUp()
 	if v := s.shows(made.ID, payment.Paid, 1000); v.Method == nil || v.ReceiptURL == nil {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 }

@@ -89,7 +89,7 @@ var sweepStories = map[string]func(*shop){
 		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
 		s.sweeps()
 		if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"an authorized payment is never abandoned": func(s *shop) {

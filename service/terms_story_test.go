@@ -15,7 +15,7 @@ var termsStories = map[string]func(*shop){
 		}
 		opened, v := s.creates(s.token(9, 10_000))
 		if v.Amount != 10_000 || v.Attempt != 1 || len(s.payable()) != 1 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 10_000)
 	},
@@ -24,7 +24,7 @@ var termsStories = map[string]func(*shop){
 		for _, r := range []payment.CreateRequest{s.token(4, 100), s.token(5, 100)} {
 			again, v := s.creates(r)
 			if again.ID != opened.ID || v.Amount != 4200 {
-				s.t.Fatalf("%+v", v)
+				s.t.Fatalf("the view is %+v", v)
 			}
 		}
 		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
@@ -33,13 +33,13 @@ var termsStories = map[string]func(*shop){
 		opened, _ := s.creates(s.token(1, 4200))
 		rev, err := s.svc.RecordTerms(s.t.Context(), s.key(5000))
 		if err != nil || rev <= 1 {
-			s.t.Fatal(rev, err)
+			s.t.Fatalf("got rev %d, %v", rev, err)
 		}
 		if again, v := s.creates(s.token(2, 4200)); again.ID != opened.ID || v.Amount != 5000 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if _, v := s.creates(s.token(rev, 5000)); v.Amount != 5000 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"the terms of a create by a key are of the present": func(s *shop) {
@@ -47,7 +47,7 @@ var termsStories = map[string]func(*shop){
 		s.creates(s.key(4200))
 		before := time.Now().Add(-time.Minute).UnixMilli()
 		if _, v := s.creates(s.token(before, 100)); v.Amount != 4200 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.refuses(s.key(100), payment.CodeOrderConflict)
 	},
@@ -65,7 +65,7 @@ var termsStories = map[string]func(*shop){
 		newer.Terms.Customer = s.serviceEnv.customer()
 		second, v := s.creates(newer)
 		if second.ID == first.ID || v.Customer == nil || *v.Customer != newer.Terms.Customer {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.refuses(s.token(5, 4200), payment.CodeOrderConflict)
 	},
@@ -80,10 +80,10 @@ var termsStories = map[string]func(*shop){
 		}
 		s.drained()
 		if v := s.shows(opened.ID, payment.Paid, 4200); v.Fulfillable || *v.HoldReason != payment.HoldAmount {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if announced := s.announced(); announced["order.held"] != 1 || announced["order.paid"] != 0 {
-			s.t.Fatal(announced)
+			s.t.Fatalf("announced %v", announced)
 		}
 	},
 	"a won order keeps its terms": func(s *shop) {
@@ -95,10 +95,10 @@ var termsStories = map[string]func(*shop){
 		}
 		e := s.refuses(s.token(9, 100), payment.CodeOrderAlreadyPaid)
 		if view(s.t, e.Payment).State != payment.Paid {
-			s.t.Fatalf("%s", e.Payment)
+			s.t.Fatalf("the error has the payment %s", e.Payment)
 		}
 		if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"a closed order keeps its terms": func(s *shop) {
@@ -113,7 +113,7 @@ var termsStories = map[string]func(*shop){
 		again := s.key(4200)
 		again.Reopen = true
 		if _, v := s.creates(again); v.Amount != 4200 || v.Attempt != 2 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 }
@@ -138,11 +138,11 @@ var cancelFirstStories = map[string]func(*shop){
 		s.becomes(first.ID, payment.RequiresAction)
 		second, v := s.creates(s.higher())
 		if second.ID == first.ID || v.Attempt != 2 || v.Amount != 5000 || s.sim.Count(setsAmount) != 0 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.atStripe(first.ID, payment.Canceled, 4200)
 		if v := s.shows(first.ID, payment.CanceledState, 4200); !v.Superseded {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"another currency": func(s *shop) {
@@ -151,7 +151,7 @@ var cancelFirstStories = map[string]func(*shop){
 		r.Terms.Currency = "chf"
 		second, v := s.creates(r)
 		if second.ID == first.ID || v.Currency != "chf" || len(s.payable()) != 1 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"the customer pays before the cancel: order_already_paid": func(s *shop) {
@@ -159,10 +159,10 @@ var cancelFirstStories = map[string]func(*shop){
 		s.becomes(first.ID, payment.RequiresAction)
 		s.faultyStripe.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
 		if e := s.refuses(s.higher(), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
-			s.t.Fatalf("%s", e.Payment)
+			s.t.Fatalf("the error has the payment %s", e.Payment)
 		}
 		if v := s.shows(first.ID, payment.Paid, 4200); *v.HoldReason != payment.HoldAmount {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"a debit is processing before the cancel: payment_in_progress": func(s *shop) {
@@ -171,7 +171,7 @@ var cancelFirstStories = map[string]func(*shop){
 		r.Terms.Currency = "chf"
 		s.faultyStripe.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
 		if e := s.refuses(r, payment.CodePaymentInProgress); view(s.t, e.Payment).State != payment.InProgress {
-			s.t.Fatalf("%s", e.Payment)
+			s.t.Fatalf("the error has the payment %s", e.Payment)
 		}
 	},
 	"no answer: the order keeps its attempt": func(s *shop) {
@@ -180,11 +180,11 @@ var cancelFirstStories = map[string]func(*shop){
 		s.noAnswer(cancelsPayment, false)
 		s.refuses(s.higher(), payment.CodeStripeUnavailable)
 		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
-			s.t.Fatal(payable)
+			s.t.Fatalf("payable at Stripe: %v", payable)
 		}
 		s.sim.ClearFaults()
 		if second, v := s.creates(s.token(1, 4200)); second.ID == first.ID || v.Amount != 5000 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"canceled, and the answer is lost: the next try reads it": func(s *shop) {
@@ -193,7 +193,7 @@ var cancelFirstStories = map[string]func(*shop){
 		s.noAnswer(cancelsPayment, true)
 		s.refuses(s.higher(), payment.CodeStripeUnavailable)
 		if second, v := s.creates(s.higher()); second.ID == first.ID || v.Attempt != 2 {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 	},
 	"no answer in time: stripe_timeout": func(s *shop) {
@@ -205,7 +205,7 @@ var cancelFirstStories = map[string]func(*shop){
 		s.noAnswerInTime(cancelsPayment)
 		s.refuses(s.higher(), payment.CodeStripeTimeout)
 		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
-			s.t.Fatal(payable)
+			s.t.Fatalf("payable at Stripe: %v", payable)
 		}
 	},
 }

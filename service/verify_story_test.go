@@ -46,7 +46,7 @@ func TestReconcileVerifies(t *testing.T) {
 	s.forge(forged.ID, "evt_forged", "order-1")
 	s.forge("pi_invented", "evt_invented", "order-3")
 	if v := s.shows(forged.ID, payment.Paid, 1000); !v.Fulfillable {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	s.noAnswer(readsPayment, false)
 	if tally, err := s.verifies(); err == nil || !strings.Contains(err.Error(), string(paid.ID)) {
@@ -56,15 +56,15 @@ func TestReconcileVerifies(t *testing.T) {
 	want := []payment.Denied{{Payment: forged.ID, Order: "order-1"}, {Payment: "pi_invented", Order: "order-3"}}
 	tally, err := s.verifies()
 	if err != nil || tally.Verified != 3 || !slices.Equal(tally.Denied, want) {
-		t.Fatalf("%v, %+v", err, tally)
+		t.Fatalf("got error %v, %+v", err, tally)
 	}
 	for _, d := range tally.Denied {
 		if v := s.shows(d.Payment, payment.Paid, 1000); v.Fulfillable || *v.HoldReason != payment.HoldUnverified {
-			t.Fatalf("%+v", v)
+			t.Fatalf("the view is %+v", v)
 		}
 	}
 	if v := s.shows(paid.ID, payment.Paid, 1000); !v.Fulfillable {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	s.pass(2 * time.Hour)
 	if tally, err := s.verifies(); err != nil || tally.Verified != 0 {
@@ -80,7 +80,7 @@ func TestDeniedSuccessIsSwept(t *testing.T) {
 	s.forge(made.ID, "evt_forged", "order-1")
 	s.runWorkers()
 	if v := s.shows(made.ID, payment.Paid, 1000); v.Fulfillable || s.announced()["order.paid"] != 0 {
-		t.Fatalf("%+v, %v", v, s.announced())
+		t.Fatalf("the view is %+v, announced %v", v, s.announced())
 	}
 	s.becomes(made.ID, payment.Succeeded) // its webhook is lost
 	s.pass(3 * time.Minute)
@@ -88,7 +88,7 @@ func TestDeniedSuccessIsSwept(t *testing.T) {
 		t.Fatal("the denied success is not swept")
 	}
 	if v := s.shows(made.ID, payment.Paid, 1000); !v.Fulfillable || s.announced()["order.paid"] != 1 {
-		t.Fatalf("%+v, %v", v, s.announced())
+		t.Fatalf("the view is %+v, announced %v", v, s.announced())
 	}
 }
 
@@ -106,12 +106,12 @@ func TestOrderCanBePaidAfterForgery(t *testing.T) {
 	s.shows(made.ID, payment.CanceledState, 1000)
 	next, v := s.creates(s.key(1000))
 	if v.Attempt != 2 || v.State != payment.Pending {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	s.becomes(next.ID, payment.Succeeded)
 	s.receives("payment_intent.succeeded", service.Applied)
 	s.runWorkers()
 	if v := s.shows(next.ID, payment.Paid, 1000); !v.Fulfillable || s.announced()["order.paid"] != 1 {
-		t.Fatalf("%+v, %v", v, s.announced())
+		t.Fatalf("the view is %+v, announced %v", v, s.announced())
 	}
 }

@@ -23,7 +23,7 @@ func twoPayable(s *shop) (late, current payment.ID) {
 	s.pass(25 * time.Hour)
 	opened, v := s.creates(s.key(4200))
 	if v.Attempt != 2 || len(s.payable()) != 2 {
-		s.t.Fatalf("%+v", v)
+		s.t.Fatalf("the view is %+v", v)
 	}
 	return late, opened.ID
 }
@@ -38,10 +38,10 @@ var winnerStories = map[string]func(*shop){
 		s.reads(opened.ID)
 		v := s.shows(opened.ID, payment.Paid, 4200)
 		if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if announced := s.announced(); announced["order.paid"] != 1 || len(announced) != 1 {
-			s.t.Fatal(announced)
+			s.t.Fatalf("announced %v", announced)
 		}
 	},
 	"the payment of an abandoned attempt appears: never returned, cancelled by the worker": func(s *shop) {
@@ -50,13 +50,13 @@ var winnerStories = map[string]func(*shop){
 		s.runWorkers()
 		s.atStripe(late, payment.Canceled, 4200)
 		if v := s.shows(late, payment.CanceledState, 4200); !v.Superseded {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if again, _ := s.creates(s.key(4200)); again.ID != current {
 			s.t.Fatal("another payment is current")
 		}
 		if announced := s.announced(); announced["superseded.canceled"] != 1 || len(announced) != 1 {
-			s.t.Fatal(announced)
+			s.t.Fatalf("announced %v", announced)
 		}
 	},
 	"a late success wins, and the open one is cancelled": func(s *shop) {
@@ -64,10 +64,10 @@ var winnerStories = map[string]func(*shop){
 		s.becomes(late, payment.Succeeded)
 		s.reads(late)
 		if v := s.shows(late, payment.Paid, 4200); !v.Fulfillable || v.Superseded {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if v := s.shows(current, payment.Pending, 4200); !v.Superseded {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 		_, err := s.svc.RefreshSession(s.t.Context(), service.Caller{Key: "test"}, current, nil)
@@ -75,7 +75,7 @@ var winnerStories = map[string]func(*shop){
 		s.runWorkers()
 		s.atStripe(current, payment.Canceled, 4200)
 		if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
-			s.t.Fatal(announced)
+			s.t.Fatalf("announced %v", announced)
 		}
 	},
 	"a second success is a duplicate": func(s *shop) {
@@ -86,17 +86,17 @@ var winnerStories = map[string]func(*shop){
 		s.reads(current)
 		s.reads(late)
 		if v := s.shows(current, payment.Paid, 4200); !v.Fulfillable {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil ||
 			*v.HoldReason != payment.HoldDuplicate {
-			s.t.Fatalf("%+v", v)
+			s.t.Fatalf("the view is %+v", v)
 		}
 		if announced := s.announced(); announced["order.paid"] != 1 || announced["order.duplicate_payment"] != 1 {
-			s.t.Fatal(announced)
+			s.t.Fatalf("announced %v", announced)
 		}
 		if whole := s.order(); view(s.t, whole.Payment).Payment != current {
-			s.t.Fatalf("%s", whole.Payment)
+			s.t.Fatalf("the order's payment is %s", whole.Payment)
 		}
 	},
 }
@@ -134,7 +134,7 @@ func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 				s.runWorkers()
 				s.atStripe(current, payment.Canceled, 4200)
 				if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
-					t.Fatal(announced)
+					t.Fatalf("announced %v", announced)
 				}
 			})
 		}
@@ -156,7 +156,7 @@ func TestFailureStories(t *testing.T) {
 			s.confirm(second.ID, "pm_card_chargeDeclined")
 			s.drained()
 			if second.ID == first.ID || !s.order().Closed {
-				s.t.Fatalf("%+v", s.order())
+				s.t.Fatalf("the order is %+v", s.order())
 			}
 			s.refuses(chf, payment.CodeAttemptsExhausted)
 			s.runWorkers()

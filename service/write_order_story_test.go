@@ -29,7 +29,7 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	}
 	second, v := s.creates(s.token(2, 5000))
 	if second.ID == first.ID || v.Attempt != 2 || v.Superseded {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	s.drained()
 	if announced := s.announced(); announced["order.canceled"] != 0 || announced["superseded.canceled"] != 1 ||
@@ -55,7 +55,7 @@ func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
 	}
 	again, v := s.creates(s.key(4200))
 	if v.Attempt != 1 || len(s.payable()) != 1 {
-		t.Fatalf("%+v", v)
+		t.Fatalf("the view is %+v", v)
 	}
 	if order, found, err := s.store.FindOrder(t.Context(), again.ID); order != "order-1" || !found || err != nil {
 		t.Errorf("the pointer leads to %q, found %t, %v", order, found, err)

@@ -32,7 +32,7 @@ func BenchmarkStore(b *testing.B) {
 	}
 	keys, err := client.Keys(ctx, "kasse:*:order:o_read").Result()
 	if err != nil || len(keys) != 1 {
-		b.Fatal(keys, err)
+		b.Fatalf("got the keys %v, %v; want one", keys, err)
 	}
 	must(b, client.Set(ctx, "bare", view, 0).Err())
 	run := func(name string, do func() error) {

@@ -77,7 +77,7 @@ func (s timed) useUp() {
 		must(t, err)
 	}
 	if taken, err := s.AcquireLease(t.Context(), "nets", "dead", time.Second); !taken || err != nil {
-		t.Fatal(taken, err)
+		t.Fatalf("the lease is taken: %t, %v", taken, err)
 	}
 	_, _, err = s.OpenCircuit(t.Context(), timedEndpoint, push.Pauses{Min: time.Millisecond, Max: time.Second}, 0)
 	must(t, err)

@@ -50,7 +50,7 @@ func TestClaimedDeliveriesAreTrimmed(t *testing.T) {
 	}
 	standing, err := s.LoadPushes(t.Context(), "e")
 	if err != nil || standing.Pending != 0 {
-		t.Errorf("%+v, %v", standing, err)
+		t.Errorf("the standing is %+v, %v; want nothing pending", standing, err)
 	}
 	want := putEvent(t, s, "pi_1")
 	if work := claim("alive", time.Hour); len(work.Deliveries) != 1 || work.Deliveries[0].Event.ID != want {

@@ -137,7 +137,7 @@ func TestCacheWithoutTracking(t *testing.T) {
 		}
 	}
 	if kept := s.CacheStats(); kept.Hits != 0 || kept.Views != 0 {
-		t.Errorf("%+v", kept)
+		t.Errorf("the cache has %+v, want no views and no hits", kept)
 	}
 }
 

@@ -127,7 +127,7 @@ func TestRightsAreComplete(t *testing.T) {
 	rule := strings.Fields(store.ACLRule())
 	files, err := filepath.Glob("scripts/*.lua")
 	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
+		t.Fatalf("got the scripts %v, %v", files, err)
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -43,6 +43,6 @@ func TestSentinelOptionsAreKept(t *testing.T) {
 		)
 	}
 	if !slices.Equal(o.SentinelAddrs, []string{"127.0.0.1:1"}) {
-		t.Error(o.SentinelAddrs)
+		t.Errorf("SentinelAddrs is %v", o.SentinelAddrs)
 	}
 }

@@ -64,11 +64,11 @@ func TestKeepAlive(t *testing.T) {
 		c.send(c.waiting)
 		s.next(c).answer(answer{http.StatusNotModified, nil, ""})
 		if status, _ := c.read(); status != http.StatusNotModified {
-			t.Fatalf("%d", status)
+			t.Fatalf("got status %d", status)
 		}
 		c.send("GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
 		if status, body := c.read(); status != http.StatusOK || body != "GET /now" {
-			t.Fatalf("%d %s", status, body)
+			t.Fatalf("got response %d %q", status, body)
 		}
 	}
 }
@@ -85,10 +85,10 @@ func TestPipelinedBytesAreKept(t *testing.T) {
 		c.send(both[cut:])
 		w.answer(answer{http.StatusOK, nil, "first"})
 		if status, body := c.read(); status != http.StatusOK || body != "first" {
-			t.Fatalf("cut at %d: %d %s", cut, status, body)
+			t.Fatalf("cut at %d: got response %d %q", cut, status, body)
 		}
 		if status, body := c.read(); status != http.StatusOK || body != "POST /next" {
-			t.Fatalf("cut at %d: %d %s", cut, status, body)
+			t.Fatalf("cut at %d: got response %d %q", cut, status, body)
 		}
 		select {
 		case <-w.gone:
@@ -107,7 +107,7 @@ func TestManyWaitInOneConnection(t *testing.T) {
 	for range count {
 		s.next(c).answer(answer{http.StatusOK, nil, "one"})
 		if status, body := c.read(); status != http.StatusOK || body != "one" {
-			t.Fatalf("%d %s", status, body)
+			t.Fatalf("got response %d %q", status, body)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestHalfClosedClientIsAnswered(t *testing.T) {
 	awaitGone(t, w)
 	w.answer(answer{http.StatusOK, nil, "still here"})
 	if status, body := c.read(); status != http.StatusOK || body != "still here" {
-		t.Errorf("%d %s", status, body)
+		t.Errorf("got response %d %q", status, body)
 	}
 	c.ended()
 }
@@ -197,7 +197,7 @@ func (s *server) stillServes() {
 	c.send(c.waiting)
 	s.next(c).answer(answer{http.StatusOK, nil, "mine"})
 	if status, body := c.read(); status != http.StatusOK || body != "mine" {
-		s.t.Errorf("%d %s", status, body)
+		s.t.Errorf("got response %d %q", status, body)
 	}
 	_ = c.Close()
 }
@@ -213,11 +213,11 @@ func TestSlowReaderDelaysNoOther(t *testing.T) {
 		s.stillServes()
 	}
 	if status, got := slow.read(); status != http.StatusOK || got != body {
-		t.Errorf("%d, %d bytes", status, len(got))
+		t.Errorf("got status %d, %d bytes", status, len(got))
 	}
 	slow.send("GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
 	if status, body := slow.read(); status != http.StatusOK || body != "GET /next" {
-		t.Errorf("%d %s", status, body)
+		t.Errorf("got response %d %q", status, body)
 	}
 }
 
@@ -278,7 +278,7 @@ func TestShutdownAnswersAll(t *testing.T) {
 	}
 	for _, c := range clients {
 		if status, body := c.read(); status != http.StatusOK || body != "last" {
-			t.Errorf("%d %s", status, body)
+			t.Errorf("got response %d %q", status, body)
 		}
 		c.ended()
 	}

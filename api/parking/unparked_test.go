@@ -33,7 +33,7 @@ func TestConnectionWithoutDescriptorIsAnswered(t *testing.T) {
 	w.answer(answer{http.StatusOK, nil, "one"})
 	all, err := io.ReadAll(c.reader)
 	if err != nil || !bytes.Contains(all, []byte("\r\nConnection: close\r\n")) || !bytes.HasSuffix(all, []byte("one")) {
-		t.Errorf("%v %s", err, all)
+		t.Errorf("got %s, %v", all, err)
 	}
 }
 

@@ -52,10 +52,10 @@ func BenchmarkManyAttempts(b *testing.B) {
 				fact := seenAs(id, attempts, event(fmt.Sprintf("evt_%d", i), noon.Unix()+5, action("ch_1")))
 				next, changes := read.Apply(fact, noon.Add(1000*time.Hour))
 				if len(changes.Views) != 1 {
-					b.Fatal(changes)
+					b.Fatalf("the changes are %+v", changes)
 				}
 				if _, changed := next.NextBlocks(); len(changed) > 0 {
-					b.Fatal(changed)
+					b.Fatalf("blocks %v have changed", changed)
 				}
 				next.AppendOrder(nil)
 			}

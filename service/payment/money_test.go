@@ -35,7 +35,7 @@ func TestCheckAmount(t *testing.T) {
 		switch {
 		case tt.fits == "" && err == nil:
 		case !errors.As(err, &e), tt.fits == "":
-			t.Errorf("%d %s: %v", tt.amount, tt.currency, err)
+			t.Errorf("%d %s: got %v", tt.amount, tt.currency, err)
 		case e.Code != CodeAmountOutOfRange, len(e.Fields) != 1, !strings.Contains(e.Fields[0].Detail, tt.fits):
 			t.Errorf("%d %s: %+v, want %q", tt.amount, tt.currency, e, tt.fits)
 		}

@@ -81,12 +81,12 @@ func TestRebuilt(t *testing.T) {
 				attempts = append(attempts, a.Payment)
 				if a.Number != i+1 || a.Refused != (a.Payment == "") ||
 					a.Superseded != (a.Payment != "" && a.Payment != o.Current()) {
-					t.Errorf("%+v", a)
+					t.Errorf("the attempt is %+v", a)
 				}
 			}
 			if !slices.Equal(attempts, tt.attempts) || o.Winner != tt.winner || o.Closed != tt.closed ||
 				o.allCanceled() != tt.ended {
-				t.Errorf("%+v", o)
+				t.Errorf("the order is %+v", o)
 			}
 			if o.Terms != price || o.Rev != int64(len(o.Attempts))+2 {
 				t.Errorf("%+v of %d", o.Terms, o.Rev)

@@ -63,7 +63,7 @@ func TestReserveAndAnswer(t *testing.T) {
 func TestRefusedTermsBindNothing(t *testing.T) {
 	o := openOrder("refused")
 	if o.Terms != (Terms{}) || o.Attempts[0].Form != "" {
-		t.Errorf("%+v", o)
+		t.Errorf("the order is %+v", o)
 	}
 	o.Terms = price
 	if o, _ = o.Apply(Reserved{}, noon); o.last().Number != 2 {

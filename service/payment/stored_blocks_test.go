@@ -84,6 +84,6 @@ func TestForeignHasNoBlocks(t *testing.T) {
 	o := Order{ID: "order-1", Foreign: "pi_9", Attempts: []Attempt{{Number: 99, Payment: "pi_9"}}}
 	read := Order{ID: o.ID, Foreign: o.Foreign}
 	if err := read.DecodeOrder(o.AppendOrder(nil)); err != nil || len(read.Attempts) != 1 {
-		t.Errorf("%+v, %v", read.Attempts, err)
+		t.Errorf("got attempts %+v, %v", read.Attempts, err)
 	}
 }

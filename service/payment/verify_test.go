@@ -181,7 +181,7 @@ func TestVerification(t *testing.T) {
 				}
 				if v.State != Paid || v.Fulfillable != end.fulfillable ||
 					(!v.Fulfillable && *v.HoldReason != end.hold) {
-					t.Fatalf("%s: %+v", end.snapshot.Status, v)
+					t.Fatalf("%s: the view is %+v", end.snapshot.Status, v)
 				}
 				if !readAt(changes).IsZero() {
 					t.Fatalf("%s: read again at %v", end.snapshot.Status, readAt(changes))
@@ -227,18 +227,18 @@ func TestDeniedSuccessIsAskedAboutAgain(t *testing.T) {
 	o.Rules.Verification = VerifyOff // a new setting does not release it
 	o, c = o.Apply(o.answered(noon.Unix()+3600, pending()), noon.Add(time.Hour))
 	if v, _ := o.View("pi_1"); v.Fulfillable || len(c.Events) > 0 || c.Sweeps[0].At.Sub(c.Now) < 50*time.Minute {
-		t.Fatalf("%+v, %v, %v", v, eventTypes(c), c.Sweeps)
+		t.Fatalf("the view is %+v, events %v, sweeps %v", v, eventTypes(c), c.Sweeps)
 	}
 	o.Rules.Verification = VerifyInBackground
 	at := noon.Add(2 * time.Hour)
 	o, c = o.Apply(seenAs("pi_1", 1, event("evt_2", at.Unix(), succeeded("ch_2"))), at)
 	if v, _ := o.View("pi_1"); v.Fulfillable || !readAt(c).Equal(at) {
-		t.Fatalf("%+v, reads %v", v, c.Reads)
+		t.Fatalf("the view is %+v, reads %v", v, c.Reads)
 	}
 	o, c = o.Apply(o.answered(at.Unix(), succeeded("ch_2")), at.Add(time.Second))
 	if v, _ := o.View("pi_1"); !v.Fulfillable || !slices.Equal(eventTypes(c), []string{"order.updated"}) ||
 		!c.Sweeps[0].At.IsZero() {
-		t.Fatalf("%+v, %v", v, eventTypes(c))
+		t.Fatalf("the view is %+v, events %v", v, eventTypes(c))
 	}
 }
 
@@ -250,17 +250,17 @@ func TestDeniedWinnerMakesRoom(t *testing.T) {
 	)
 	o, _ = o.Apply(o.answered(noon.Unix(), pending()), noon.Add(time.Second))
 	if o.Winner != "pi_1" || !o.Frozen() {
-		t.Fatalf("%+v", o)
+		t.Fatalf("the order is %+v", o)
 	}
 	alone, c := o.Apply(o.answered(noon.Unix()+9, canceled("")), noon.Add(9*time.Second))
 	if alone.Winner != "" || alone.Frozen() {
-		t.Fatalf("%+v, %v", alone, eventTypes(c))
+		t.Fatalf("the order is %+v, events %v", alone, eventTypes(c))
 	}
 	both, _ := o.Apply(seenAs("pi_2", 2, event("evt_2", 20, succeeded("ch_2"))), noon.Add(5*time.Second))
 	both, c = both.Apply(both.answered(noon.Unix()+9, canceled("")), noon.Add(9*time.Second))
 	if v, _ := both.View("pi_2"); both.Winner != "pi_2" || !v.Fulfillable ||
 		slices.Contains(eventTypes(c), "order.paid") {
-		t.Fatalf("%+v, %v", v, eventTypes(c))
+		t.Fatalf("the view is %+v, events %v", v, eventTypes(c))
 	}
 }
 
@@ -271,7 +271,7 @@ func TestInventedPaymentIsSwept(t *testing.T) {
 	invented.ByEvent = true
 	o, c := verifying(VerifyInBackground, "").Apply(invented, noon)
 	if o.Loaded["pi_1"] == nil || readAt(c).IsZero() {
-		t.Fatalf("%+v", c)
+		t.Fatalf("the changes are %+v", c)
 	}
 	o, c = o.Apply(PaymentDenied{Payment: "pi_1", Claims: o.Known("pi_1", false).Claims}, noon.Add(time.Second))
 	if !o.Denied("pi_1") || !readAt(c).IsZero() || c.Sweeps[0].At.IsZero() {

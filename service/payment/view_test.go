@@ -140,7 +140,7 @@ func TestCaptureBefore(t *testing.T) {
 		{"captured since", []RecordFact{later, event("evt_1", 20, succeeded("ch_1"))}, 0},
 	} {
 		if got := winnerView(tt.facts...).CaptureBefore; !reflect.DeepEqual(got, moment(tt.want)) {
-			t.Errorf("%s: %v", tt.name, got)
+			t.Errorf("%s: got %v", tt.name, got)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func TestFailureInOurWords(t *testing.T) {
 	} {
 		v := explain(&Failure{Code: tt.code, DeclineCode: tt.decline, Charge: "ch_1"})
 		if v.Message != tt.want || value(v.Code) != tt.code || value(v.DeclineCode) != tt.decline {
-			t.Errorf("%s, %s: %+v", tt.code, tt.decline, v)
+			t.Errorf("%s, %s: got %+v", tt.code, tt.decline, v)
 		}
 	}
 	if explain(nil) != nil {

@@ -48,7 +48,7 @@ func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 		t.Cleanup(e.Close)
 		_, err = e.Push(t.Context(), event)
 		if err == nil || !strings.Contains(err.Error(), "EVENT_ALLOW_PRIVATE") {
-			t.Errorf("%s: %v", host, err)
+			t.Errorf("%s: got error %v", host, err)
 		}
 	}
 	if len(r.requests) > 0 {

@@ -47,7 +47,7 @@ func TestWithoutMetadata(t *testing.T) {
 func TestBodyIsJSON(t *testing.T) {
 	body, err := encode(payment.FeedEvent{ID: "a\"b\n", Type: "x\\", Data: []byte(`{}`)})
 	if err != nil || !json.Valid(body) {
-		t.Errorf("%s, %v", body, err)
+		t.Errorf("got %s, %v; want JSON", body, err)
 	}
 	if body, err = encode(payment.FeedEvent{ID: "a", Data: []byte(`{"a":1}}`)}); err == nil {
 		t.Errorf("a view that is not JSON: got %s, want an error", body)

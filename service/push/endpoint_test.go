@@ -83,7 +83,7 @@ func TestEverySecretSigns(t *testing.T) {
 	r := receive(t, status(http.StatusNoContent))
 	status, err := endpoint(t, r.URL, current, previous).Push(t.Context(), event)
 	if status != http.StatusNoContent || err != nil {
-		t.Fatal(status, err)
+		t.Fatalf("got status %d, %v", status, err)
 	}
 	request, body := <-r.requests, <-r.bodies
 	for secret, good := range map[secretText]bool{current: true, previous: true, secretOf('x'): false} {
@@ -132,11 +132,11 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 		}
 		var f *push.Failure
 		if good && err != nil || !good && !errors.As(err, &f) {
-			t.Errorf("%d: %v", code, err)
+			t.Errorf("status %d: got error %v", code, err)
 		}
 		if f != nil && (f.Gone != (code == http.StatusGone) || f.RetryAfter != 2*time.Minute ||
 			strings.Contains(f.Error(), "hunter2")) {
-			t.Errorf("%d: %+v", code, f)
+			t.Errorf("status %d: got failure %+v", code, f)
 		}
 		if strings.Contains(e.Name(), "hunter2") || strings.Contains(string(e.ID()), "hunter2") {
 			t.Errorf("the endpoint's name or id has its secret: %s, %s", e.Name(), e.ID())
@@ -181,7 +181,7 @@ func TestRetryAfter(t *testing.T) {
 		var f *push.Failure
 		_, err := endpoint(t, r.URL).Push(t.Context(), event)
 		if !errors.As(err, &f) || f.RetryAfter > want || f.RetryAfter < want-2*time.Minute {
-			t.Errorf("%q: %+v", value, f)
+			t.Errorf("%q: got failure %+v", value, f)
 		}
 	}
 }
@@ -272,7 +272,7 @@ func TestUnreachable(t *testing.T) {
 	for _, url := range []string{closed.URL, "http://nothing.invalid", plain} {
 		_, err := endpoint(t, url+"/hunter2?hunter2").Push(t.Context(), event)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || len(proxy.requests) > 0 {
-			t.Errorf("%s: %v", url, err)
+			t.Errorf("%s: got error %v", url, err)
 		}
 	}
 }

@@ -147,7 +147,7 @@ func TestCanceledDelivery(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
 	if status, err := e.Push(ctx, event); status != 0 || err == nil {
-		t.Errorf("%d, %v", status, err)
+		t.Errorf("got status %d, %v; want an error", status, err)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 		push.Trust(e, x509.NewCertPool()) // no trusted certificate
 		var f *push.Failure
 		if _, err := e.Push(t.Context(), event); !errors.As(err, &f) || !strings.Contains(f.Reason, "certificate") {
-			t.Errorf("%v", err)
+			t.Errorf("got error %v, want one about the certificate", err)
 		}
 	}
 }

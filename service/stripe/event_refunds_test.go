@@ -140,7 +140,7 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := decodeEvent([]byte(tt.body))
 			if (n.Unreadable != "") != tt.unreadable || n.Intent != nil {
-				t.Fatalf("%+v", n)
+				t.Fatalf("decoded as %+v", n)
 			}
 			if diff := cmp.Diff(tt.want, n.Facts); diff != "" {
 				t.Fatal(diff)

@@ -133,14 +133,14 @@ func TestEventsOfAnyVersion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := decodeEvent([]byte(paymentEvent(tt.members)))
 			if n.Unreadable != "" || n.Intent == nil {
-				t.Fatalf("%+v", n)
+				t.Fatalf("decoded as %+v", n)
 			}
 			if diff := cmp.Diff(tt.want, n.Intent.Snapshot); diff != "" {
 				t.Fatal(diff)
 			}
 			if n.ID != "evt_1" || n.Created != 1700000000 || n.Intent.ID != "pi_1" || n.Intent.Created != 1600000000 ||
 				n.APIVersion != "2024-06-20" {
-				t.Fatalf("%+v", n)
+				t.Fatalf("decoded as %+v", n)
 			}
 		})
 	}
@@ -176,13 +176,13 @@ func TestBadEvents(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := decodeEvent([]byte(tt.body))
 			if (n.Unreadable != "") != tt.unreadable || n.Intent != nil {
-				t.Fatalf("%+v", n)
+				t.Fatalf("decoded as %+v", n)
 			}
 		})
 	}
 	connected := strings.Replace(event, `"livemode":false`, `"livemode":true,"account":"acct_1"`, 1)
 	if n := decodeEvent([]byte(connected)); !n.Connected || !n.Livemode {
-		t.Fatalf("%+v", n)
+		t.Fatalf("decoded as %+v", n)
 	}
 }
 
@@ -199,7 +199,7 @@ func FuzzParseEvent(f *testing.F) {
 		}
 		if n.Intent != nil && (!n.Intent.ID.Valid() || !n.Intent.Status.Known() || n.Created <= 0 ||
 			n.Unreadable != "") {
-			t.Fatalf("%+v", n)
+			t.Fatalf("decoded as %+v", n)
 		}
 	})
 }
@@ -248,7 +248,7 @@ func TestThinEvents(t *testing.T) {
 	}
 	other := thin("v1.payment_intent.succeeded", related+`,"context":"acct_2"`)
 	if n := decodeEvent([]byte(other)); n.Context != "acct_2" {
-		t.Errorf("%+v", n)
+		t.Errorf("decoded as %+v", n)
 	}
 	if n := decodeEvent([]byte(thin("v1.billing.meter.error_report_triggered", ""))); n.Thin {
 		t.Errorf("a thin event of another type is decoded as %+v", n)
@@ -283,7 +283,7 @@ func TestUndecodableEventsNameTheirPayment(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := decodeEvent([]byte(tt.body))
 			if n.Unreadable == "" || n.Payment != tt.id || n.Claimed != tt.claimed {
-				t.Fatalf("%+v", n)
+				t.Fatalf("decoded as %+v", n)
 			}
 		})
 	}

@@ -131,13 +131,13 @@ func TestRefusals(t *testing.T) {
 			_, err := g.OpenPayment(t.Context(), "key", "amount=1000")
 			e, ok := errors.AsType[*payment.Error](err)
 			if !ok || e.Code != tt.want || e.Refused != tt.refused || e.StripeRequestID != "req_1" {
-				t.Fatalf("%+v", err)
+				t.Fatalf("got error %+v", err)
 			}
 			if e.Replayed != (tt.name == otherFormText) {
 				t.Fatalf("replayed is %t, want %t", e.Replayed, !e.Replayed)
 			}
 			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
-				t.Fatalf("%+v", e.Fields)
+				t.Fatalf("the error has the fields %+v", e.Fields)
 			}
 			if e.Intent == nil || e.Intent.Status != payment.RequiresPaymentMethod {
 				t.Fatalf("the PaymentIntent of the error is %+v", e.Intent)
@@ -187,7 +187,7 @@ func TestMisbehaviour(t *testing.T) {
 			_, err := g.RetrievePayment(context.WithoutCancel(t.Context()), "pi_1")
 			e, ok := errors.AsType[*payment.Error](err)
 			if !ok || e.Code != tt.want || e.Refused || strings.Contains(fmt.Sprintf("%v", err), "_secret_") {
-				t.Fatalf("%+v", err)
+				t.Fatalf("got error %+v", err)
 			}
 		})
 	}
@@ -201,7 +201,7 @@ func TestStaleAnswers(t *testing.T) {
 			reply(http.StatusOK, intentBody)(w, r)
 		})
 		if a, err := g.OpenPayment(t.Context(), "key", "amount=1000"); err != nil || !a.Stale {
-			t.Fatal(a.Stale, err)
+			t.Fatalf("got stale %t, %v", a.Stale, err)
 		}
 	})
 	t.Run("a call that was sent twice", func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestStaleAnswers(t *testing.T) {
 			reply(http.StatusOK, intentBody)(w, r)
 		})
 		if a, err := g.OpenPayment(t.Context(), "key", "amount=1000"); err != nil || !a.Stale {
-			t.Fatal(a.Stale, err)
+			t.Fatalf("got stale %t, %v", a.Stale, err)
 		}
 		for _, r := range *seen {
 			if r.Header.Get("Idempotency-Key") != "key" {
@@ -225,7 +225,7 @@ func TestStaleAnswers(t *testing.T) {
 		g, _ := stripeThat(t, 5*time.Second, reply(http.StatusOK, intentBody))
 		a, err := g.OpenPayment(t.Context(), "key", "amount=1000")
 		if err != nil || a.Stale || a.Date == 0 || a.ClientSecret.Reveal() != secretInIntent {
-			t.Fatalf("%+v %v", a, err)
+			t.Fatalf("got %+v, %v", a, err)
 		}
 	})
 }

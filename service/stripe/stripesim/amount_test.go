@@ -20,7 +20,7 @@ func TestAmountsThatFit(t *testing.T) {
 		"amount=500&currency=ugx", "amount=501&currency=mga", "amount=17501&currency=huf", "amount=501&currency=twd",
 	} {
 		if res, body := b.postForm(fmt.Sprint(i), intents, form); res.StatusCode != http.StatusOK {
-			t.Errorf("%s: %d %s", form, res.StatusCode, body)
+			t.Errorf("%s: got status %d, %s", form, res.StatusCode, body)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 		terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort",
 	} {
 		if res, body := b.postForm(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s: %d %s", form, res.StatusCode, body)
+			t.Errorf("%s: got status %d, %s", form, res.StatusCode, body)
 		}
 	}
 	if err := b.PayWith(pi.ID, "pm_sofort"); err != nil {
