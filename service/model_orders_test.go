@@ -65,7 +65,7 @@ type model struct {
 	tokens    []payment.CreateRequest
 	prices    []price
 	returned  []payment.ID
-	pending   [][]byte // pending events
+	pending   [][]byte // events that are not delivered yet
 	died      bool     // a process has died or lost a response
 }
 

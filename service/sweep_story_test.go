@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// sweeps runs the sweep once, and returns how many payments it read.
+// sweeps runs the sweep until nothing is due, and returns how many payments it read.
 func (s *shop) sweeps() int {
 	s.t.Helper()
 	read, err := s.svc.SweepDue(s.t.Context())

@@ -207,7 +207,7 @@ func failoverAndReturn(ctx context.Context, r *roughRound) {
 	r.whole(ctx)
 }
 
-// restart restarts a node, which runs until the end of the test: the context is that of a round.
+// restart restarts a node without the context of the round, since the node runs until the end of the test.
 func restart(_ context.Context, node *storetest.Server) { node.Restart() } //nolint:contextcheck // see above
 
 // killedTwice kills the master, restarts it, and kills it again four seconds later. If it was the master again, it

@@ -1,7 +1,7 @@
 -- Changes the passes of reconciliation that commands request. Each request is a field, named by its id:
--- <until> <asked> <from> <verify> <state> <holder> <result>. until, when the request expires, and
--- asked are Unix milliseconds, and from is a Unix second. verify is 0 or 1. state is waiting, running
--- or done. holder is - while it is waiting.
+-- <until> <asked> <from> <verify> <state> <holder> <result>. until (when the request expires) and asked
+-- (when it was made) are Unix milliseconds. from is a Unix second. verify is 0 or 1. state is waiting,
+-- running or done. holder is - while it is waiting.
 -- KEYS[1] passes  KEYS[2] meta
 -- ARGV[1] request, withdraw, claim or report
 -- ARGV[2] milliseconds after which a request expires, unless it is repeated

@@ -3,7 +3,7 @@
 -- ARGV[1] most lines of a log to keep, then for each endpoint its group and three lists, each after
 --         its length: stream ids of first deliveries; members of retries; lines of the log, oldest first
 -- Returns 1, or the error NOMETA.
--- One script: rewrite_events.lua relies on the log to show each delivery that was removed.
+-- One script: rewrite_events.lua relies on a log that shows each delivery as soon as it is removed.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

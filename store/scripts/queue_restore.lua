@@ -6,7 +6,7 @@
 -- ARGV[1] payment  ARGV[2] most payments in the queue  ARGV[3] most of one caller
 -- ARGV[4] milliseconds for which a place is taken
 -- Returns 1, or the error NOMETA.
--- One script: concurrent calls must not exceed the limits, and each takes the same number of commands.
+-- One script: concurrent calls must not exceed the limits, and each call must take equally long.
 if redis.call('HEXISTS', KEYS[3], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

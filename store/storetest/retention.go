@@ -10,7 +10,7 @@ import (
 // never is TTL's reply for a key that does not expire.
 const never = -1 * time.Nanosecond
 
-// expires fails the test unless the key expires after a time, by at most patience less.
+// expires fails the test unless the key has this time to live, or at most patience less.
 func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 	t.Helper()
 	got, err := f.client.TTL(t.Context(), key).Result()
