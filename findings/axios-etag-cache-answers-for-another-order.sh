@@ -1,13 +1,13 @@
 #!/bin/sh
-# axios-etag-cache gives the body of another order
+# axios-etag-cache returns the body of another order
 #
 # Guess (28 November, 34): two GETs that differ in `params` are two entries of the cache.
-# Behaviour:  the cache's key is `url` without `params`. The second request carries the first one's
-#             ETag. If both orders have the same tag, the server answers 304, and the package returns
-#             the first one's body with status 200. A query that is part of `url` is part of the key.
+# Behaviour:  the cache's key is `url` without `params`. The second request carries the ETag of the first
+#             response. If both orders have the same ETag, the server answers 304, and the package returns
+#             the first body with status 200. A query that is part of `url` is part of the key.
 # Versions:   axios-etag-cache 1.4.0, axios 1.21.1 (npm).
 # Matters:    a backend books the amount and the state of another order. Two resources may have the same
-#             ETag (RFC 9110, 8.8.1), as those of a server that counts versions.
+#             ETag (RFC 9110, 8.8.1). Those of a server that counts versions often do.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages axios-etag-cache@1.4.0 axios@1.21.1

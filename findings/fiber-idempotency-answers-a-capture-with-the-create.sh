@@ -1,15 +1,16 @@
 #!/bin/sh
-# fiber's idempotency middleware answers a capture with the stored answer of the create
+# fiber's idempotency middleware answers a capture with the stored response of the create
 #
-# Guess (28 November, 41 and 42): one key for two paths runs both handlers. A handler that has answered
-#             503 runs again at the repeat.
-# Behaviour:  the stored answer belongs to the key alone, not to a method, path or body. A request
-#             with a known key gets the first answer for 30 minutes, without an error and without its
-#             handler. A 503 that a handler writes is stored too; one that it returns as an error is not.
+# Guess (28 November, 41 and 42): with one key for two paths both handlers run. A handler that has
+#             answered 503 runs again at the repeat.
+# Behaviour:  the middleware stores a response for the key alone, not for a method, path or body. Each
+#             later request with the key gets that response for 30 minutes, without an error, and its
+#             handler does not run. The middleware also stores a 503 that a handler writes. It does not
+#             store one that a handler returns as an error.
 # Versions:   github.com/gofiber/fiber/v3 v3.1.0.
-# Matters:    a shop that uses the id of its order as key for the create and the capture gets 201 for
-#             the capture, and the money is never taken. After a short outage the order cannot be
-#             paid for half an hour.
+# Matters:    a shop uses the id of its order as the key of the create and of the capture. It gets 201 for
+#             the capture, and the money is never captured. After a short outage the order cannot be paid
+#             for half an hour.
 
 . "$(dirname "$0")/lib/start.sh"
 cat >main.go <<'END'

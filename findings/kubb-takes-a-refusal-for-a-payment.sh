@@ -1,13 +1,13 @@
 #!/bin/sh
-# a fetch client by Kubb resolves with the refusal as if it were the payment
+# a fetch client by Kubb resolves with a refusal as if it were the payment
 #
 # Guess (28 November, 37): the call rejects at 409.
-# Behaviour:  the client never looks at the status. A 409 resolves with the problem, whose type in
-#             TypeScript is Payment; a 304 resolves with {}. The status is not part of the result. Also,
-#             a JSON body is sent as text/plain.
+# Behaviour:  the client does not check the status. A 409 resolves with the problem, typed as a payment.
+#             A 304 resolves with {}. The result does not contain the status. The client also sends a JSON
+#             body as text/plain.
 # Versions:   @kubb/cli, core, plugin-client, plugin-oas, plugin-ts 4.39.3, typescript 5.9.3 (npm).
-# Matters:    the compiler accepts the code, and the shop goes on with a payment whose state and id are
-#             undefined. A server that checks the media type answers 415, which resolves too.
+# Matters:    the code compiles, and the shop continues with a payment whose id and state are undefined. A
+#             server that checks the media type answers 415, which resolves too.
 
 . "$(dirname "$0")/lib/start.sh"
 kubb=4.39.3

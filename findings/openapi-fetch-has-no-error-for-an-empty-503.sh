@@ -1,13 +1,13 @@
 #!/bin/sh
 # openapi-fetch returns no error when a 503 has no body
 #
-# Guess (28 November, 36): `error` is set for each answer that is not 2xx, so that `if (error)` sees it.
+# Guess (28 November, 36): `error` is set for each status other than 2xx, so that `if (error)` finds it.
 # Behaviour:  `error` is the body. With `Content-Length: 0` it is undefined, with an empty body of
-#             unknown length it is ''. Both are false, and `data` is undefined as in a 204. Only
-#             `response.ok` tells them apart.
+#             unknown length it is ''. Both are false in a condition, and `data` is undefined as after a
+#             204. Only `response.ok` shows the difference.
 # Versions:   openapi-fetch 0.17.0 (npm).
-# Matters:    load balancers answer 502 and 503 without a body. The shop takes a cancellation that
-#             failed for one that was made, and the customer pays for an order that is gone.
+# Matters:    load balancers answer 502 and 503 without a body. The shop continues as if a cancellation
+#             had succeeded, and the customer pays for an order that no longer exists.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages openapi-fetch@0.17.0

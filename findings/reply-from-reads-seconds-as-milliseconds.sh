@@ -2,12 +2,12 @@
 # @fastify/reply-from reads the seconds of Retry-After as milliseconds
 #
 # Guess (28 November, 33): a 503 with Retry-After reaches the caller after one request.
-# Behaviour:  a GET that is answered 503 is sent ten times more. Before each, the proxy waits as many
-#             milliseconds as Retry-After has seconds. A date is not waited for at all. The
-#             documentation names the ten retries (maxRetriesOn503), and not the unit.
+# Behaviour:  the proxy sends a GET that is answered 503 ten more times. Before each repeat it waits as
+#             many milliseconds as Retry-After has seconds. It does not wait for a date. The documentation
+#             mentions the repeats (maxRetriesOn503), and not the unit.
 # Versions:   @fastify/reply-from 12.6.5, fastify 5.12.8 (npm).
-# Matters:    a service that is overloaded or starts asks its callers to wait. A backend that forwards
-#             polls by this package multiplies them by eleven instead.
+# Matters:    a service that is overloaded or starts up asks its callers to wait. A backend that forwards
+#             polls with this package sends it eleven times the requests instead.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages @fastify/reply-from@12.6.5 fastify@5.12.8
@@ -33,7 +33,8 @@ const service = createServer((request, response) => {
   };
   const seconds = await poll(() => '300');
   console.log(`Retry-After: 300: ${seconds.status} after ${seconds.requests} requests`);
-  console.log(`  each wait reaches 0.29 s: ${seconds.shortest >= 290}, one of them 300 s: ${seconds.longest >= 300000}`);
+  const [short, long] = [seconds.shortest >= 290, seconds.longest >= 300000];
+  console.log(`  each wait reaches 0.29 s: ${short}, one of them 300 s: ${long}`);
   const date = await poll(() => new Date(Date.now() + 300000).toUTCString());
   console.log(`Retry-After, a date: ${date.status} after ${date.requests} requests`);
   process.exit();

@@ -1,13 +1,13 @@
 #!/bin/sh
 # storecraft's Stripe plug-in charges a cent less than the price
 #
-# Guess (28 November, 45): for an order of 19.99 USD Stripe is sent 1999.
-# Behaviour:  1998 is sent. storecraft calculates the total 19.99. The plug-in multiplies it by 100,
-#             which gives 1998.9999999999998, and drops the fraction. Of the hundred prices that
-#             end in .99 below 100, 21 lose a cent.
+# Guess (28 November, 45): the plug-in sends 1999 to Stripe for an order of 19.99 USD.
+# Behaviour:  it sends 1998. storecraft calculates the total 19.99. The plug-in multiplies it by 100,
+#             which gives 1998.9999999999998, and drops the fraction. Of the hundred prices below 100
+#             that end in .99, 21 lose a cent.
 # Versions:   @storecraft/payments-stripe 1.4.2 with @storecraft/core 1.4.2 and stripe 16.12.0 (npm).
-# Matters:    the order shows 19.99, and the customer pays 19.98. A check of the orders against
-#             Stripe's payouts finds a difference each day.
+# Matters:    the order shows 19.99, and the customer pays 19.98. A check of the orders against Stripe's
+#             payouts finds a difference each day.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages @storecraft/payments-stripe@1.4.2 @storecraft/core@1.4.2 stripe@16.12.0

@@ -1,15 +1,15 @@
 #!/bin/sh
-# wretch's retry asks again ten times when nothing has changed (304)
+# wretch's retry repeats a request ten times when nothing has changed (304)
 #
-# Guess (28 November, 31 and 32): an answer 304 to a request with an own If-None-Match is passed on
-#             after one request.
-# Behaviour:  the default condition of the middleware `retry` is `response.ok`, which a 304 is not.
-#             It asks ten times more, in 27 seconds by default, and then rejects without a response. So
-#             the caller sees "Number of attempts exceeded" and no status. The retry of up-fetch has the
-#             same condition. Without a retry, both reject with the status 304 after one request.
+# Guess (28 November, 31 and 32): a 304 to a request with an own If-None-Match reaches the caller after
+#             one request.
+# Behaviour:  the default condition of the middleware `retry` is `response.ok`, which is false for a 304.
+#             The middleware sends ten more requests, in 27 seconds by default. Then it rejects with
+#             "Number of attempts exceeded", without a status. The retry of up-fetch has the same
+#             condition. Without a retry, both reject with the status 304 after one request.
 # Versions:   wretch 3.0.9, up-fetch 2.6.1 (npm), with node 22.22.0.
-# Matters:    a page polls with an ETag to save requests. Each poll without news becomes eleven
-#             requests, and the limits of the service refuse the page.
+# Matters:    a page polls with an ETag to save traffic. Each poll without news becomes eleven requests,
+#             and the rate limit of the service refuses the page.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages wretch@3.0.9 up-fetch@2.6.1 node@22.22.0
