@@ -37,7 +37,7 @@ func run(ctx context.Context) error {
 	client, clientErr := kasse.New(os.Getenv("KASSE_URL"), os.Getenv("KASSE_KEY"), kasse.Options{})
 	if clientErr != nil {
 		clientErr = fmt.Errorf(
-			"set KASSE_URL to Kasse's address, and KASSE_KEY to a service key from `kasse keygen`: %w", clientErr,
+			"set KASSE_URL to Kasse's address, and set KASSE_KEY to a service key from `kasse keygen`: %w", clientErr,
 		)
 	}
 	verifier, verifierErr := kasse.NewVerifier(os.Getenv("WEBHOOK_SECRET"))
