@@ -21,6 +21,9 @@ const (
 // Scopes are all of them, in the order in which texts name them.
 var Scopes = []Scope{ScopeRead, ScopeWrite, ScopeManage, ScopeEvents}
 
+// Valid reports whether the scope is one of Scopes.
+func (s Scope) Valid() bool { return slices.Contains(Scopes, s) }
+
 // JoinScopes returns the names of all scopes with a separator between them.
 func JoinScopes(separator string) string {
 	names := make([]string, len(Scopes))

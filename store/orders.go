@@ -93,29 +93,43 @@ func (s *Store) SaveOrder(
 // keep leaves a setting of the order unchanged.
 const keep = "keep"
 
+// saveOrderArgs are the arguments of save_order.lua before its lists, by name.
+type saveOrderArgs struct {
+	loaded, next  string // revisions, each with a line feed; loaded is empty for an order that is not stored
+	order         payment.OrderID
+	channel, hint string // the hint names the order and the payments whose view has changed
+	expires       string // milliseconds until the order may expire; empty: never; or keep
+	oldest        string // stream id, below which the stream is trimmed
+	attention     string // Unix milliseconds at which a worker looks at the order; empty: never; or keep
+}
+
+// list returns the arguments in the order in which the script reads them.
+func (a saveOrderArgs) list() []any {
+	args := make([]any, 0, 64)
+	return append(args, a.loaded, a.next, string(a.order), a.channel, a.hint, a.expires, a.oldest, a.attention)
+}
+
 // saveArgs are the arguments of save_order.lua.
 func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c payment.Changes, ids []payment.ID) []any {
 	part, _ := s.orderKey(o.Ref())
-	attention, expires := due(c.Attention), milliseconds(c.Expires)
+	named := saveOrderArgs{
+		loaded: o.Revision, next: w.saved.Revision + "\n", order: o.ID, channel: part.changed(),
+		hint: hint(o.ID, c.Views), expires: milliseconds(c.Expires), oldest: s.oldest(c.Now), attention: due(c.Attention),
+	}
 	if o.Foreign != "" || c.NoAttention { // a foreign payment does not know its order's state
-		attention = keep
+		named.attention = keep
 	}
 	if c.NoExpiry {
-		expires = keep
+		named.expires = keep
 	}
-	loaded, next := o.Revision, w.saved.Revision+"\n"
-	if loaded != "" {
-		loaded += "\n"
+	if named.loaded != "" {
+		named.loaded += "\n"
 	}
-	args := make([]any, 0, 64)
-	args = append(
-		args, loaded, next, string(o.ID), part.changed(), hint(o.ID, c.Views), expires, s.oldest(c.Now), attention,
-	)
-	args = append(args, len(ids))
+	args := append(named.list(), len(ids))
 	for _, id := range ids {
 		args = append(args, recordField(id))
 	}
-	args = append(args, 2+len(w.set), orderField, append([]byte(next), w.body...))
+	args = append(args, 2+len(w.set), orderField, append([]byte(named.next), w.body...))
 	args = append(append(args, w.set...), len(w.remove))
 	args = append(args, w.remove...)
 	for _, queue := range [][]payment.Due{c.Reads, c.Sweeps} {

@@ -119,11 +119,12 @@ func parseServiceKey(entry string) (api.Key, bool) {
 		return key, false
 	}
 	copy(key.Hash[:], hash)
-	for scope := range strings.SplitSeq(parts[2], "+") {
-		if !slices.Contains(service.Scopes, service.Scope(scope)) {
+	for text := range strings.SplitSeq(parts[2], "+") {
+		scope := service.Scope(text)
+		if !scope.Valid() {
 			return key, false
 		}
-		key.Scopes = append(key.Scopes, service.Scope(scope))
+		key.Scopes = append(key.Scopes, scope)
 	}
 	return key, true
 }
