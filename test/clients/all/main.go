@@ -1,6 +1,7 @@
-// All makes one payment with the client that ogen generated from openapi.yaml. The backend creates a token, the page
-// opens the payment, the customer pays at the simulated Stripe, and the backend reads the order until it is paid. The
-// page opens the payment without the client, since ogen 1.24.0 does not generate createPayment (see ogen.yml).
+// All makes one payment, and reads its history with the client that ogen generated from openapi.yaml. The backend
+// opens the payment, the customer pays at the simulated Stripe, and the backend reads the history until it ends with
+// paid. The backend opens the payment without the client, since ogen 1.24.0 does not generate createPayment: see
+// ogen.yml.
 //
 //	all KASSE STRIPE
 package main
@@ -19,6 +20,8 @@ import (
 
 	kasse "kasse/test/clients/all/generated/ogen"
 )
+
+const key = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
 
 // backend holds the service key.
 type backend string
@@ -43,57 +46,45 @@ func main() {
 }
 
 func pay(ctx context.Context, server, stripe string) error {
-	client, err := kasse.NewClient(server, backend("ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"))
+	client, err := kasse.NewClient(server, backend(key))
 	if err != nil {
 		return err
-	}
-	order := kasse.OrderID(fmt.Sprintf("ogen-%d", os.Getpid()))
-	answer, err := client.MintOrderToken(ctx, &kasse.PaymentCreate{
-		OrderID: kasse.NewNilOrderID(order), Amount: kasse.NewNilAmount(4200), Currency: kasse.NewNilCurrency("eur"),
-	}, kasse.MintOrderTokenParams{})
-	if err != nil {
-		return err
-	}
-	minted, ok := answer.(*kasse.OrderTokenHeaders)
-	if !ok {
-		return fmt.Errorf("the request of a token was answered with %T", answer)
 	}
 	var opened struct {
-		PaymentIntent string `json:"payment_intent"`
-		ClientSecret  string `json:"client_secret"`
+		PaymentIntent kasse.PaymentID `json:"payment_intent"`
+		ClientSecret  string          `json:"client_secret"`
 	}
-	if err := post(ctx, server+"/v1/payments", minted.Response.Token, nil, &opened); err != nil {
+	terms := fmt.Sprintf(`{"order_id":"ogen-%d","amount":4200,"currency":"eur"}`, os.Getpid())
+	if err := post(ctx, server+"/v1/payments", key, "application/json", terms, &opened); err != nil {
 		return err
 	}
 	form := url.Values{
 		"client_secret": {opened.ClientSecret}, "payment_method": {"pm_card_visa"},
 		"return_url": {"https://shop.example/thanks"},
-	}
-	confirm := stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
-	if err := post(ctx, confirm, "pk_test_kasse_dev", form, nil); err != nil {
+	}.Encode()
+	confirm := stripe + "/v1/payment_intents/" + string(opened.PaymentIntent) + "/confirm"
+	if err := post(ctx, confirm, "pk_test_kasse_dev", "application/x-www-form-urlencoded", form, nil); err != nil {
 		return err
 	}
-	if err := until(ctx, client, order); err != nil {
+	if err := until(ctx, client, opened.PaymentIntent, kasse.StatePaid); err != nil {
 		return err
 	}
-	unknown, err := client.GetOrder(ctx, kasse.GetOrderParams{OrderID: "unknown"})
+	unknown, err := client.GetPaymentHistory(ctx, kasse.GetPaymentHistoryParams{PaymentIntent: "pi_unknown1234"})
 	if problem, ok := unknown.(*kasse.NotFoundHeaders); err != nil || !ok || problem.Response.Code != "not_found" {
-		return fmt.Errorf("an unknown order was answered with %v, %w", unknown, err)
+		return fmt.Errorf("an unknown payment was answered with %v, %w", unknown, err)
 	}
 	fmt.Printf("ok  ogen: %s is paid\n", opened.PaymentIntent)
 	return nil
 }
 
-// post sends a form, or an empty body.
-func post(ctx context.Context, address, token string, form url.Values, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+// post sends a request without the client, and decodes the response unless into is nil.
+func post(ctx context.Context, address, token, contentType, body string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
+	request.Header.Set("Content-Type", contentType)
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
@@ -108,18 +99,18 @@ func post(ctx context.Context, address, token string, form url.Values, into any)
 	return json.NewDecoder(answer.Body).Decode(into)
 }
 
-// until reads the order until it is paid.
-func until(ctx context.Context, client *kasse.Client, order kasse.OrderID) error {
+// until reads the payment's history until it ends with the wanted state.
+func until(ctx context.Context, client *kasse.Client, payment kasse.PaymentID, wanted kasse.State) error {
 	for ctx.Err() == nil {
-		answer, err := client.GetOrder(ctx, kasse.GetOrderParams{OrderID: order})
+		answer, err := client.GetPaymentHistory(ctx, kasse.GetPaymentHistoryParams{PaymentIntent: payment})
 		if err != nil {
 			return err
 		}
-		found, ok := answer.(*kasse.OrderHeaders)
+		found, ok := answer.(*kasse.HistoryHeaders)
 		if !ok {
-			return fmt.Errorf("the order was answered with %T", answer)
+			return fmt.Errorf("the history was answered with %T", answer)
 		}
-		if !found.Response.Payment.Null && found.Response.Payment.Value.State == kasse.StatePaid {
+		if all := found.Response.History; len(all) > 0 && all[len(all)-1].To == wanted {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
