@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 // parkerReads is true while the Parker reads plain requests, and false while http.Server reads all.
 var parkerReads bool
 
-// patience bounds every wait. A test takes that long only if it fails.
-const patience = 30 * time.Second
+// waitLimit bounds every wait. A test takes that long only if it fails.
+const waitLimit = 30 * time.Second
 
 // answer is a test's response.
 type answer struct {
@@ -97,7 +97,7 @@ func start(t *testing.T, o parking.Options, wrap ...func(net.Listener) net.Liste
 			w.answer(answer{http.StatusOK, nil, ""})
 		}
 		s.http.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
 		if err := s.parker.Drain(ctx); err != nil {
 			t.Errorf("connections are still parked: %v", err)
@@ -160,7 +160,7 @@ func (s *server) next(c *client) *wait {
 	select {
 	case w := <-s.named(c.id):
 		return w
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		s.t.Fatal("no request arrived")
 		return nil
 	}
@@ -182,7 +182,7 @@ func (s *server) dial() *client {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(2 * patience))
+	_ = c.SetDeadline(time.Now().Add(2 * waitLimit))
 	id := strings.ReplaceAll(c.LocalAddr().String(), ":", "-")
 	return &client{s.t, c.(*net.TCPConn), bufio.NewReader(c), id, waiting(id)}
 }

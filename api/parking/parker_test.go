@@ -133,7 +133,7 @@ func awaitGone(t *testing.T, w *wait) {
 	t.Helper()
 	select {
 	case <-w.gone:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("the end of the connection was not detected")
 	}
 }
@@ -227,7 +227,7 @@ func TestReaderThatStopsIsCutOff(t *testing.T) {
 	c := s.dial()
 	c.send(c.waiting)
 	s.next(c).answer(answer{http.StatusOK, nil, strings.Repeat("kasse", 4<<20)})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	if err := s.parker.Drain(ctx); err != nil {
 		t.Error(err)

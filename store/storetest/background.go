@@ -171,7 +171,7 @@ func (connect connector) testLeases(t *testing.T) {
 func (connect connector) testCatchUp(t *testing.T) {
 	f := fresh(t, connect)
 	done, now, err := f.LoadCatchUp(t.Context())
-	if Must(t, err); !done.IsZero() || now.Sub(f.now(t)).Abs() > patience {
+	if Must(t, err); !done.IsZero() || now.Sub(f.now(t)).Abs() > waitLimit {
 		t.Errorf("got %s, %s", done, now)
 	}
 	for _, step := range []struct{ save, want int64 }{

@@ -131,7 +131,7 @@ func replace(master *Server, replicas []*Server) {
 // element.
 func (s *Server) reply(command ...any) string {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), waitLimit)
 	defer cancel()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2})
 	defer client.Close()
@@ -170,7 +170,7 @@ func (c *Cluster) MoveSlot(key string) {
 	from.must("CLUSTER", "SETSLOT", slot, "MIGRATING", to.reply("CLUSTER", "MYID"))
 	for from.reply("CLUSTER", "COUNTKEYSINSLOT", slot) != "0" {
 		if one := from.reply("CLUSTER", "GETKEYSINSLOT", slot, 1); one != "[]" {
-			from.must("MIGRATE", "127.0.0.1", to.Port, one, 0, patience.Milliseconds())
+			from.must("MIGRATE", "127.0.0.1", to.Port, one, 0, waitLimit.Milliseconds())
 		}
 	}
 	for _, node := range []*Server{to, from} {

@@ -248,7 +248,7 @@ func (connect connector) manyWorkers(t *testing.T) {
 		}
 		return len(claimed)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	var all sync.WaitGroup
 	for range workers {

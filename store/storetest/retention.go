@@ -10,7 +10,7 @@ import (
 // never is TTL's reply for a key that does not expire.
 const never = -1 * time.Nanosecond
 
-// expires fails the test unless the key has this time to live, or at most patience less.
+// expires fails the test unless the key has this time to live, or at most waitLimit less.
 func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 	t.Helper()
 	got, err := f.client.TTL(t.Context(), key).Result()
@@ -18,7 +18,7 @@ func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 	if want == never && got != never {
 		t.Errorf("%s expires in %s, want never", key, got)
 	}
-	if want != never && (got > want || got < want-patience) {
+	if want != never && (got > want || got < want-waitLimit) {
 		t.Errorf("%s expires in %s, want %s", key, got, want)
 	}
 }

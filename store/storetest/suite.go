@@ -69,8 +69,8 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("dump", c.testDump)
 }
 
-// patience bounds every wait. A test takes that long only if it fails.
-const patience = 20 * time.Second
+// waitLimit bounds every wait. A test takes that long only if it fails.
+const waitLimit = 20 * time.Second
 
 // partitions, retention and eventRetention are the defaults of the configuration.
 const (

@@ -39,7 +39,7 @@ func awaitHint(t testing.TB, hints <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-hints:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("no hint arrived")
 	}
 }
