@@ -114,7 +114,8 @@ func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c paym
 	part, _ := s.orderKey(o.Ref())
 	named := saveOrderArgs{
 		loaded: o.Revision, next: w.saved.Revision + "\n", order: o.ID, channel: part.changed(),
-		hint: hint(o.ID, c.Views), expires: milliseconds(c.Expires), oldest: s.oldest(c.Now), attention: due(c.Attention),
+		hint: hint(o.ID, c.Views), expires: milliseconds(c.Expires), oldest: s.oldest(c.Now),
+		attention: due(c.Attention),
 	}
 	if o.Foreign != "" || c.NoAttention { // a foreign payment does not know its order's state
 		named.attention = keep
