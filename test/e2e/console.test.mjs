@@ -49,7 +49,7 @@ describe('the console', () => {
     await button(name).click();
   }
   const shows = (state) => page.locator('#state').getByText(state, { exact: true }).waitFor();
-  const says = (text) => page.locator('#said').getByText(text).waitFor();
+  const says = (text) => page.locator('#result').getByText(text).waitFor();
   const line = (text) => page.locator('#timeline tr').filter({ hasText: text });
 
   /** Presses the button that makes an order, and returns the order's id. */
@@ -199,7 +199,7 @@ describe('the console', () => {
     await other.getByText('Stripe does not answer.').waitFor();
     await other.context().close();
     await button('New order').click();
-    await page.locator('#said[data-bad=yes]').filter({ hasText: 'New order: ' }).waitFor();
+    await page.locator('#result[data-bad=yes]').filter({ hasText: 'New order: ' }).waitFor();
     await page.getByRole('link', { name: 'no payment' }).first().click();
     await line('Stripe did not answer.').first().waitFor();
     assert.equal((await w.order(new URL(page.url()).hash.slice(1))).payment, null);
@@ -228,7 +228,7 @@ describe('the console', () => {
     await page.getByText('No connection to kasse-dev.').waitFor();
     await page.unroute('**/api/changes');
     await page.getByText('Live', { exact: true }).waitFor();
-    await page.locator('#said[data-bad=yes]').waitFor();
+    await page.locator('#result[data-bad=yes]').waitFor();
   });
 
   test('a checkout that is open at the same time shows the effect of the buttons', async (t) => {

@@ -5,7 +5,7 @@ import { day, fill, getConfig, getOrder, loadStripe, money } from './shop.js';
 const offline = 'We could not reach the payment service. Check your connection, then try again.';
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
-/** The element in the shop's colours; it lives in a frame, where the shop's stylesheet does not reach. */
+/** The appearance of the element, which is in a frame: the shop's stylesheet does not apply there. */
 const appearance = () => ({
   theme: dark.matches ? 'night' : 'stripe',
   variables: dark.matches
@@ -13,7 +13,7 @@ const appearance = () => ({
     : { colorPrimary: '#1d5c4d', colorBackground: '#ffffff', colorText: '#1d2527', colorTextSecondary: '#566167', colorDanger: '#b3261e', borderRadius: '12px' },
 });
 
-/** Runs the page until the signal aborts. redirect says whether cards return through return_url too: 'always' or 'if_required'. */
+/** Runs the page until the signal aborts. redirect is 'always' if cards use the return_url too, else 'if_required'. */
 export async function checkout(view, { id, connect, go, signal, redirect = 'if_required' }) {
   document.title = 'Payment · Fjord Goods';
   const form = view.querySelector('form');
@@ -31,7 +31,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
     button.hidden = false;
     again.hidden = true;
   };
-  /** Says what is wrong where nothing can be paid, unless the payment has simply gone on elsewhere: in another tab, or before a reload. */
+  /** Shows why the order cannot be paid. If the payment has continued in another tab or before a reload, it shows the status. */
   const fail = (error) => {
     if (signal.aborted) return;
     if (isKasseError(error) && error.payment) return go(outcome, { replace: true });
@@ -63,7 +63,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
     }
   }
 
-  /** Mounts the element. Where it does not load, its customer session may have been used or be too old: it gets another, once, for the same payment. */
+  /** Mounts the element. If it does not load, its customer session may be used or expired: a new one is fetched, once. */
   function mount(mayRenew = Boolean(session)) {
     elements?.getElement('payment')?.destroy();
     elements = stripe.elements({
@@ -85,8 +85,8 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   }
 
   /**
-   * A voucher or a transfer is open, and the customer pays elsewhere, within days. Stripe.js makes no form for such a payment; it shows
-   * the details again.
+   * Shows the details of an open voucher or transfer, which the customer pays elsewhere within days. Stripe.js makes no
+   * form for such a payment.
    */
   function payElsewhere() {
     const { expires_at: end } = opened.action;
@@ -97,15 +97,15 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   }
 
   async function showDetails() {
-    const said = elsewhere.querySelector('.problem');
-    said.textContent = '';
+    const notice = elsewhere.querySelector('.problem');
+    notice.textContent = '';
     const { error } = await stripe.handleNextAction({ clientSecret: opened.client_secret }).catch(() => ({ error: {} }));
     if (signal.aborted) return;
-    if (error) said.textContent = error.message ?? offline;
+    if (error) notice.textContent = error.message ?? offline;
     else goOn();
   }
 
-  /** What the browser believes decides nothing: the next page asks Kasse, which has heard Stripe. */
+  /** Goes to the return page, which reads the status from Kasse: the result in the browser decides nothing. */
   const goOn = (replace = false) => go(outcome, { state: { payment: opened.payment_intent, clientSecret: opened.client_secret }, replace });
 
   async function renew() {
@@ -150,7 +150,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   await start();
 }
 
-/** Why an order cannot be paid, by the code of Kasse's problem, or of the shop's own. */
+/** The reasons why an order cannot be paid, by the code of Kasse's problem or of the shop's own. */
 const refusals = {
   no_such_order: 'We do not know this order. Please go back to the cart.',
   order_closed: 'This order was cancelled. Nothing was charged.',

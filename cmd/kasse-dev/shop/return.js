@@ -3,8 +3,8 @@ import { isKasseError, takeReturnedPayment } from './kasse.js';
 import { day, fill, getOrder, money } from './shop.js';
 
 /**
- * Takes what Stripe has put into the address out of it, before the page asks for anything. The secret stays in this tab's history entry,
- * so that a reload still knows it.
+ * Removes Stripe's parameters from the address, before the page sends any request. The secret stays in this tab's history
+ * entry, so a reload still has it.
  */
 export function takeSecret() {
   const returned = takeReturnedPayment();
@@ -38,20 +38,20 @@ export async function comeBack(view, { id, connect, signal }) {
   }
 }
 
-/** The secret that Stripe has sent along; without one, as in a tab that was opened again, the order's token does as well. */
+/** The client secret of the return address. Without one, as in a tab that was opened again, the page uses the order's token. */
 async function whatToAsk(kasse, id) {
   if (history.state?.clientSecret) return history.state;
   const { payment } = await kasse.order(id);
   return { payment: payment?.payment_intent };
 }
 
-/** With what was paid, and the receipt: for the order's token, and not for the holder of the client secret. They may be known later. */
+/** Shows the payment method and the receipt. Only an order token gets them, and they may be known later. */
 async function showDetails(view, kasse, id) {
   const { payment } = await kasse.order(id).catch(() => ({}));
   const { payment_method_details: method, receipt_url: receipt } = payment ?? {};
-  const said = [method?.brand ?? method?.type.replaceAll('_', ' '), method?.last4 && `•••• ${method.last4}`].filter(Boolean).join(' ');
-  fill(view, 'method', said);
-  view.querySelector('[data-method]').parentElement.hidden = !said;
+  const summary = [method?.brand ?? method?.type.replaceAll('_', ' '), method?.last4 && `•••• ${method.last4}`].filter(Boolean).join(' ');
+  fill(view, 'method', summary);
+  view.querySelector('[data-method]').parentElement.hidden = !summary;
   const link = view.querySelector('[data-receipt]');
   if (receipt) link.href = receipt;
   link.closest('div').hidden = !receipt;
@@ -79,7 +79,7 @@ function show(outcome, screen, id) {
 const write = (order) => (order.email ? `We will write to ${order.email}` : 'We will write to you');
 const shopOn = ['Back to the shop', '/', 'quiet'];
 
-/** What is said for each state of a payment. The words are the shop's own; Kasse's codes decide which. */
+/** The texts for each state of a payment. The words are the shop's; Kasse's codes select them. */
 const screens = {
   pending: () => ({
     tone: 'pending', title: 'Checking your payment',

@@ -1,4 +1,4 @@
-// The shop's own backend, and small things that all pages need.
+// Calls of the shop's own backend, and helpers of all pages.
 
 async function ask(method, path, body) {
   const response = await fetch(path, {
@@ -36,14 +36,14 @@ export function money(amount, currency) {
 /** Writes a moment as a day. */
 export const day = (moment) => new Intl.DateTimeFormat('en', { dateStyle: 'long' }).format(new Date(moment));
 
-/** Writes the same text into every place that is marked for it. */
+/** Writes a text into every element that is marked for it. */
 export function fill(view, name, text) {
   for (const place of view.querySelectorAll(`[data-${name}]`)) place.textContent = text;
 }
 
 let loading;
 
-/** Loads Stripe.js once. It has to come from Stripe, never from a copy; here the simulator has one of its own. */
+/** Loads Stripe.js once. It must come from Stripe, never from a copy. The simulator serves a stand-in. */
 export function loadStripe(source, key) {
   loading ??= new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement('script'), { src: source });

@@ -1,7 +1,7 @@
-// The console: the list of orders, one order with its timeline, and the buttons. It knows this origin only.
+// The console: the list of orders, one order with its timeline, and the buttons. It sends requests to this origin only.
 const $ = (selector) => document.querySelector(selector);
 
-/** Asks the console's own server. */
+/** Sends a request to the console's server. */
 async function ask(method, path, body) {
   const response = await fetch(path, {
     method,
@@ -35,14 +35,14 @@ function element(tag, text, attributes = {}) {
 }
 
 function say(text, bad = false) {
-  $('#said').dataset.bad = bad ? 'yes' : 'no';
-  $('#said').textContent = text;
+  $('#result').dataset.bad = bad ? 'yes' : 'no';
+  $('#result').textContent = text;
 }
 
 /** The id of the order that the address names. */
 const chosen = () => decodeURIComponent(location.hash.slice(1));
 
-/** Shows the list. Links stay in place, so that the focus does. */
+/** Shows the list. Existing links stay in the document, so the focus stays too. */
 function showOrders(orders) {
   $('#no-orders').hidden = orders.length > 0;
   const list = $('#orders');
@@ -76,7 +76,7 @@ function newItem(id) {
   return item;
 }
 
-/** Writes a text only where it has changed, since a live region reads out each writing. */
+/** Writes a text only if it has changed, since a screen reader reads out every write to a live region. */
 function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
@@ -122,7 +122,7 @@ function showOrder(order) {
   showTimeline(order.timeline);
 }
 
-/** Shows what belongs to no order, too. */
+/** Shows the lines of all orders, and those of no order. */
 function showEverything({ timeline }) {
   write($('#order-title'), 'Everything');
   write($('#state'), '');
@@ -152,7 +152,7 @@ let simulated = false;
 let busy = false;
 let again = false;
 
-/** Brings the page up to date. Calls while one runs become one more run. */
+/** Refreshes the page. Calls during a refresh cause one more refresh. */
 async function refresh() {
   again = busy;
   if (busy) return;
@@ -187,7 +187,7 @@ async function load() {
   shown();
 }
 
-/** Presses a button: says what came of it. The page follows by itself. */
+/** Runs a button's action and shows its result. The page refreshes by itself. */
 async function press(button) {
   const name = button.textContent;
   const slow = setTimeout(() => say(`${name}: waiting for the answer.`), 700);

@@ -1,4 +1,4 @@
-// 3D Secure in the page: the bank's own page in a frame, in a dialog. Closing it is a no.
+// 3D Secure in the page: the bank's own page in a frame, in a dialog. Closing the dialog counts as a refusal.
 
 /** Resolves when the customer has answered the bank, or has closed the dialog. */
 function challenge(url) {

@@ -13,7 +13,7 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** One labelled input with its complaint. */
+/** Makes one labelled input with its error text. */
 function makeField(name, changed) {
   const kind = fields[name];
   const id = uniqueID(name);
@@ -49,7 +49,7 @@ function retype(input, kind) {
   if (!atEnd) input.setSelectionRange(caret, caret);
 }
 
-/** Wears the appearance that the page gave: https://docs.stripe.com/elements/appearance-api, the part of it that is known here. */
+/** Applies the page's appearance, as far as it is supported here: https://docs.stripe.com/elements/appearance-api. */
 function dress(host, appearance = {}) {
   host.dataset.theme = appearance.theme ?? 'stripe';
   for (const name of ['colorPrimary', 'colorBackground', 'colorText', 'colorTextSecondary', 'colorDanger', 'borderRadius', 'fontFamily', 'fontSizeBase']) {
@@ -59,7 +59,7 @@ function dress(host, appearance = {}) {
   }
 }
 
-/** A shadow root with the styles. A sheet that is made by script needs no leave of the page's content policy. */
+/** Makes a shadow root with the styles. The page's content policy allows style sheets that a script makes. */
 function shadow(host) {
   const root = host.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();

@@ -59,7 +59,7 @@ class PaymentElement {
     if (this.#host) dress(this.#host, appearance);
   }
 
-  /** Asks what to show. A page that unmounts meanwhile hears no more of it. */
+  /** Loads the data to show. If the page unmounts meanwhile, the data is dropped. */
   async #load(generation) {
     const { error, intent, session } = await this.#elements.load();
     if (generation !== this.#generation) return;
@@ -149,7 +149,7 @@ class PaymentElement {
     return this.#options.find((option) => option.radio.checked);
   }
 
-  /** Says what is missing, beside the fields and to the page, or gives the form that confirms the payment. */
+  /** Returns the form that confirms the payment. If input is missing, it shows the errors and returns them to the page. */
   submit() {
     const chosen = this.#chosen();
     if (!chosen) return { error: { type: 'validation_error', code: 'incomplete_payment_method', message: 'Please choose a payment method.' } };

@@ -1,4 +1,4 @@
-// The fields that payment methods ask for: how each is typed, and what is wrong with a value.
+// The fields of payment methods: the format of each, and the errors of a value.
 const bare = (value) => value.replaceAll(/\s/g, '');
 const digitsOf = (value) => value.replaceAll(/\D/g, '');
 

@@ -51,7 +51,7 @@ function newMethod(type, values) {
 
 const brands = { visa: 'Visa', mastercard: 'Mastercard', amex: 'American Express', discover: 'Discover' };
 
-/** How a saved method is called, and what is said beside it. */
+/** The name of a saved method, and the text beside it. */
 function describe(method) {
   const detail = method[method.type] ?? {};
   const ending = detail.last4 ? ` •••• ${detail.last4}` : '';

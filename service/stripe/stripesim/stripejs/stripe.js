@@ -16,7 +16,7 @@ class Elements {
     this.appearance = options.appearance;
   }
 
-  /** Loads the intent and the customer session, once: an element that is destroyed and made again uses the session no second time. */
+  /** Loads the intent and the customer session once: an element that is made again does not use the session a second time. */
   load() {
     this.#loading ??= this.#fetch().catch((error) => {
       this.#loading = undefined;
@@ -72,7 +72,7 @@ class Elements {
 }
 
 /**
- * Gives the error of an intent that no form can pay any more. Stripe.js refuses these since its version clover; here every version does:
+ * Returns the error of an intent that no form can pay any more. Stripe.js refuses these since its version clover; here every version does:
  * https://docs.stripe.com/changelog/clover/2025-09-30/client-secret-reuse.
  */
 function unusable({ status, next_action: action }) {
@@ -95,7 +95,7 @@ function addressOf(returnURL, intent) {
   return url.href;
 }
 
-/** Leaves the page. What awaited this is never resumed, as with the real one. */
+/** Leaves the page. Code that awaits this is never resumed, as with Stripe's own. */
 function leaveTo(url) {
   location.assign(url);
   return new Promise(() => {});
@@ -123,7 +123,7 @@ async function confirmPayment(key, { elements, confirmParams = {}, redirect = 'a
   return { paymentIntent: answer.value };
 }
 
-/** Does what a payment in requires_action asks for: it leaves the page, shows the bank's question, or the details to pay with elsewhere. */
+/** Carries out the next_action of a payment: leaves the page, shows the bank's challenge, or the details for paying elsewhere. */
 async function handleNextAction(key, { clientSecret } = {}) {
   let answer = await retrieve(key, clientSecret ?? '');
   if (answer.error) return answer;
