@@ -13,6 +13,7 @@ const proseColumns = 100
 var (
 	otherBullet   = regexp.MustCompile(`^\s*[*+] `)
 	listItem      = regexp.MustCompile(`^\s*(?:-|\d+\.) `)
+	innerNumber   = regexp.MustCompile(`^\s+1\. `) // no other number interrupts a paragraph
 	inlineCode    = regexp.MustCompile("``[^`]+``|`[^`]+`")
 	cellSeparator = regexp.MustCompile(`\\\||\|`)
 )
@@ -33,16 +34,17 @@ func TestMarkdownIsWhole(t *testing.T) {
 // TestMarkdownFaultsAreFound: each kind of fault is found, and a correct text has none.
 func TestMarkdownFaultsAreFound(t *testing.T) {
 	wrong := map[string]string{
-		"a bullet that is not -":           "* To roll** means to replace the replicas.",
-		"** without its end":               "- **Secrets are `whsec_`.\n- Two.",
-		"* without its end":                "Tried* counts faults.",
-		"` without its end":                "Run `kasse check.",
-		"no blank line before the list":    "The classes:\n- one",
-		"the line is not indented":         "- One item\nand its second line.",
-		"the row has 3 cells, the head 2":  "| a | b |\n|---|---|\n| 1 | 2 | 3 |",
-		"the row has no end":               "| a | b |\n|---|---|\n| 1 | 2",
-		"the code block has no end":        "```sh\nmake test",
-		"the line has more than 100 runes": strings.Repeat("word ", 21) + "word",
+		"a bullet that is not -":            "* To roll** means to replace the replicas.",
+		"** without its end":                "- **Secrets are `whsec_`.\n- Two.",
+		"* without its end":                 "Tried* counts faults.",
+		"` without its end":                 "Run `kasse check.",
+		"no blank line before the list":     "The classes:\n- one",
+		"the line is not indented":          "- One item\nand its second line.",
+		"a number begins a line of an item": "1. It prints the reason, and exits\n   1. The next run does the rest.",
+		"the row has 3 cells, the head 2":   "| a | b |\n|---|---|\n| 1 | 2 | 3 |",
+		"the row has no end":                "| a | b |\n|---|---|\n| 1 | 2",
+		"the code block has no end":         "```sh\nmake test",
+		"the line has more than 100 runes":  strings.Repeat("word ", 21) + "word",
 	}
 	for want, text := range wrong {
 		if faults := markdownFaults(text); !slices.ContainsFunc(faults, func(fault string) bool {
@@ -51,15 +53,16 @@ func TestMarkdownFaultsAreFound(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, faults, want)
 		}
 	}
-	right := "# A\n\n**To roll** is 2 * 3 of `a**b` and *x*:\n\n- one\n  more\n\n1. two\n\n| a | b |\n|---|---|\n| `x\\|y` | 2 |\n\n```\n* c\n```\n"
+	right := "# A\n\n**To roll** is 2 * 3 of `a**b` and *x*:\n\n- one\n  more:\n  1. first\n  2. second\n\n1. two\n\n| a | b |\n|---|---|\n| `x\\|y` | 2 |\n\n```\n* c\n```\n"
 	if faults := markdownFaults(right); len(faults) > 0 {
 		t.Errorf("a correct text: %q", faults)
 	}
 }
 
-// markdownFaults returns the faults of a document: bullets other than "-", markers without their end, lists without a
-// blank line before them, lines of an item that are not indented, rows that do not fit their table, code blocks without
-// an end, and prose of more than 100 columns. Code is left out.
+// markdownFaults returns the faults of a document: bullets other than "-", markers without their end, lists
+// without a blank line before them, lines of an item that are not indented, lines of an item that begin with
+// "1." and so begin a list, rows that do not fit their table, code blocks without an end, and prose of more
+// than 100 columns. Code is left out.
 func markdownFaults(text string) (faults []string) {
 	fault := func(what, line string) { faults = append(faults, what+": "+line) }
 	fence, block, cells := "", "", 0
@@ -146,6 +149,10 @@ func proseFaults(line, block string, fault func(what, line string)) {
 		if block != "" && !listItem.MatchString(block) && !indented && !strings.HasPrefix(block, " ") {
 			fault("no blank line before the list", line)
 		}
+		if innerNumber.MatchString(line) && listItem.MatchString(block) && indentation(line) > indentation(block) &&
+			!strings.HasSuffix(strings.TrimSpace(block), ":") {
+			fault("a number begins a line of an item", line)
+		}
 	case !indented && listItem.MatchString(block):
 		fault("the line is not indented", line)
 	}
@@ -154,6 +161,9 @@ func proseFaults(line, block string, fault func(what, line string)) {
 		fault("the line has more than 100 runes", line)
 	}
 }
+
+// indentation is the number of spaces before a text.
+func indentation(text string) int { return len(text) - len(strings.TrimLeft(text, " ")) }
 
 // unpairedMarkers returns a fault for each kind of marker of which a paragraph, item or row has an odd number.
 func unpairedMarkers(block string) (faults []string) {
