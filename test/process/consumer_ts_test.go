@@ -9,7 +9,7 @@ import (
 )
 
 // TestConsumerInTypeScript runs the TypeScript consumer, which verifies pushed events by npm's
-// standardwebhooks. make examples builds examples/consumer-ts before.
+// standardwebhooks. `make examples` builds the consumer first.
 func TestConsumerInTypeScript(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 // STRIPE_TIMEOUT.
 var shortLease = map[string]string{"STRIPE_TIMEOUT": "2s"}
 
+// createRoute is the simulator's route of a new PaymentIntent.
 const createRoute = "POST /v1/payment_intents"
 
 // TestKillWhileStripeWorks: a process is killed while Stripe processes its create. Another process
@@ -25,7 +26,7 @@ func TestKillWhileStripeWorks(t *testing.T) {
 	t.Parallel()
 	concurrently(t, map[string]func(*testing.T){
 		"before the work": killAt(stripesim.Fault{Kind: stripesim.Timeout}),
-		// The simulator ends a slow request when the connection is closed.
+		// The simulator executes a slow request when its connection is closed, so after the kill.
 		"during the work": killAt(stripesim.Fault{Kind: stripesim.Slow, Delay: time.Hour}),
 		"after the work":  killAt(stripesim.Fault{Kind: stripesim.Timeout, After: true}),
 		"at the repeat after a lost request": killAt(
@@ -127,8 +128,8 @@ func (w *processEnv) createWithRetries(by *process, order, customer string) view
 }
 
 // TestKillBetweenAnyTwoSteps: a process is killed at each of its requests to Redis during a create,
-// before Redis receives the request and after it. At least one create has fewer requests than the
-// test tries. This shows that the test leaves out no request.
+// before Redis receives the request and after it. The test tries more requests than a create has,
+// so some creates are undisturbed. This shows that the test leaves out no request.
 func TestKillBetweenAnyTwoSteps(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})

@@ -219,7 +219,7 @@ func randomSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// expect fails the test unless the value of what, got, is the wanted one.
+// expect fails the test unless got is equal to want. what names the value.
 func expect[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if got != want {

@@ -77,7 +77,7 @@ func TestDrainDelay(t *testing.T) {
 	}
 }
 
-// TestEverySignalDrains: SIGTERM, SIGINT, and SIGHUP make a process drain. A terminal that closes
+// TestEverySignalDrains: SIGTERM, SIGINT and SIGHUP make a process drain. A terminal that closes
 // sends SIGHUP.
 func TestEverySignalDrains(t *testing.T) {
 	t.Parallel()

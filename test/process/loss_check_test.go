@@ -28,8 +28,8 @@ func (c *lossCase) truth(all map[string][]intent) []intent {
 	)
 }
 
-// checkPayable checks that at most one payment of the order has succeeded, and that the customer
-// can pay at most one other.
+// checkPayable checks that the customer cannot pay twice: at most one payment of the order has
+// succeeded or is open.
 func (c *lossCase) checkPayable(all map[string][]intent, when string) {
 	var open []string
 	succeeded := 0
@@ -41,8 +41,8 @@ func (c *lossCase) checkPayable(all map[string][]intent, when string) {
 			open = append(open, pi.ID+" "+pi.Status)
 		}
 	}
-	if len(open) > 1 || succeeded > 1 {
-		c.problem("%s Stripe has %d succeeded and these open payments: %v; want at most 1 each", when, succeeded, open)
+	if len(open)+succeeded > 1 {
+		c.problem("%s %d payments have succeeded and %v are open, want at most 1 in total", when, succeeded, open)
 	}
 }
 

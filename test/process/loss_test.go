@@ -95,8 +95,8 @@ var partRounds = map[string]lossRound{
 }
 
 // TestRedisLosesLastStep: Redis loses the last step of every order, and the customers return. The
-// stream has order.paid of each paid order once, no order is paid twice, and each ends in Stripe's
-// state.
+// stream has order.paid of each paid order once, no customer can pay twice, and each order ends in
+// Stripe's state.
 //
 // Not tried: a copy of Kasse's metadata if Redis has lost the whole order. Kasse cannot distinguish
 // the order's first payment from the copy until a list shows both.

@@ -53,8 +53,8 @@ var (
 	}
 )
 
-// cannotEnd reports that nothing may cancel the order as a whole: its backend cancels no payment,
-// fewer attempts can fail than close it, and every change was answered.
+// cannotEnd reports that nothing can close the order: its backend cancels no payment, too few
+// attempts can fail to close it, and every change was answered.
 func (o *mixedOrder) cannotEnd() bool {
 	cancels := func(a drawnAction) bool { return a.name == "cancel" }
 	fails := 0

@@ -76,7 +76,8 @@ func TestKillWhilePushing(t *testing.T) {
 	t.Logf("%d events, %d kills: none lost, %d repeated deliveries", len(want), kills, repeated)
 }
 
-// killAll kills nine times a server or the receiver, each time after more deliveries.
+// killAll kills a server or the receiver, nine times in total, each time after more deliveries. It
+// returns the number of kills.
 func (k *killedPushes) killAll(random *rand.Rand) (kills int) {
 	k.t.Helper()
 	address := strings.TrimPrefix(k.receiver.public, "http://")

@@ -11,6 +11,7 @@ import (
 	"kasse/test/wait"
 )
 
+// refundsRoute is the simulator's route of the list of refunds.
 const refundsRoute = "GET /v1/refunds"
 
 // Output of a command about the server that runs its pass, and the log line of this server.

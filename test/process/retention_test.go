@@ -10,10 +10,10 @@ import (
 	"kasse/test/wait"
 )
 
-// lateReturns are ways in which Kasse restores an order that retention or a loss has removed.
+// restoreCases are ways in which Kasse restores an order that retention or a loss has removed.
 // Retention removes orders whose charge is older than 30 days in this test. A restored order with a
 // refund or a dispute is not fulfillable, so the stream has no order.paid of it.
-var lateReturns = map[string]struct {
+var restoreCases = map[string]struct {
 	age      time.Duration // of the charge at the removal
 	pointers bool          // Redis still has the payment's pointer
 	paid     int           // number of later events order.paid, all of them restored
@@ -68,7 +68,7 @@ func (c *lossCase) winDispute() {
 // order.paid. It restores a younger order, which was lost, with one order.paid, marked as restored.
 func TestRetentionAndLoss(t *testing.T) {
 	t.Parallel()
-	for name, test := range lateReturns {
+	for name, test := range restoreCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newLossEnv(t, test.age)

@@ -68,7 +68,7 @@ type faultTest struct {
 // stripeRequest is one request to Kasse that needs a call to Stripe.
 type stripeRequest struct{ method, path, body string }
 
-// play sends every kind of request during the fault, and repeats each after it.
+// play sends every kind of request during the fault, and repeats the changes after it.
 func (s faultTest) play(fault stripesim.Fault) {
 	customer := s.customer()
 	create := func(order string) view {
