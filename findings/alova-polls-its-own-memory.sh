@@ -42,7 +42,8 @@ const server = createServer((request, response) => {
       const setup = () => {
         const { onSuccess } = useAutoRequest(() => api.Get(path, config), { pollingTime: 100, throttle: 0 });
         onSuccess(({ data }) => {
-          if (++polls === 5) resolve(`five polls, requests ${requests[path]}, the order is ${data.state}`);
+          const sent = requests[path] === 1 ? 'one request' : 'several requests';
+          if (++polls === 5) resolve(`five polls, ${sent}, the order is ${data.state}`);
         });
         return () => null;
       };
@@ -55,6 +56,6 @@ const server = createServer((request, response) => {
 END
 node page.mjs >seen
 compare <<'END'
-by default: five polls, requests 1, the order is open
-with cacheFor 0: five polls, requests 5, the order is paid
+by default: five polls, one request, the order is open
+with cacheFor 0: five polls, several requests, the order is paid
 END

@@ -39,7 +39,7 @@ const first = new Redis(`${process.cwd()}/network`, { retryStrategy: () => 100, 
 first.on('error', () => {});
 const onLockLost = () => (lost = true);
 const one = new Mutex(first, 'capture', { lockTimeout, refreshInterval: 300, onLockLost });
-const two = new Mutex(new Redis(`${process.cwd()}/socket`), 'capture', { lockTimeout });
+const two = new Mutex(new Redis(`${process.cwd()}/socket`), 'capture', { lockTimeout: 60000 });
 await one.acquire();
 const show = (when) => console.log(`${when}: first ${one.isAcquired}, second ${two.isAcquired}, onLockLost ${lost}`);
 

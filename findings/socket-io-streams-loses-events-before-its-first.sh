@@ -44,29 +44,31 @@ const begin = async (path, streamName) => {
   const http = createServer();
   const server = new Server(http, { adapter: createAdapter(client, { streamName }) });
   await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve));
-  return { server, url: `http://127.0.0.1:${http.address().port}` };
+  return { server, client, url: `http://127.0.0.1:${http.address().port}` };
 };
 
 const story = async (name, before) => {
   const { url } = await begin('./network', name);
-  const { server: sender } = await begin('./socket', name);
+  const { server: sender, client } = await begin('./socket', name);
   const page = io(url);
   const got = [];
   page.on('paid', (order) => got.push(order));
   await new Promise((resolve) => page.on('connect', resolve));
-  await pause(500);
-  for (const order of before) sender.emit('paid', order);
-  while (got.length < before.length) await pause(50);
+  // An order is sent until it arrives, since the process may not read the stream yet.
+  const deliver = async (order) => {
+    while (!got.includes(order)) {
+      sender.emit('paid', order);
+      await pause(500);
+    }
+  };
+  for (const order of before) await deliver(order);
   cut = true;
   pairs.forEach((end) => end.destroy());
+  const length = await client.xLen(name);
   sender.emit('paid', 'order 1');
-  await pause(500);
+  while ((await client.xLen(name)) === length) await pause(50);
   cut = false;
-  // sent until one arrives, by which the process reads the stream again
-  while (!got.includes('order 2')) {
-    sender.emit('paid', 'order 2');
-    await pause(500);
-  }
+  await deliver('order 2');
   console.log(`${name}: order 1 ${got.includes('order 1') ? 'arrives' : 'is lost'}, order 2 arrives`);
 };
 
