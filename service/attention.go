@@ -13,7 +13,7 @@ import (
 type attentionQueue interface {
 	// ClaimOrders returns due orders and hides them from all replicas for the time hide.
 	ClaimOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error)
-	// DropOrder removes an order that is not stored or has no open question.
+	// DropOrder removes a claimed order that is not stored or has no open question, unless it was queued again since.
 	DropOrder(ctx context.Context, id payment.OrderID) error
 }
 

@@ -20,8 +20,11 @@ type lister interface {
 type catchUps interface {
 	// LoadCatchUp returns the cursor, zero if there is none, and Redis's clock.
 	LoadCatchUp(ctx context.Context) (done, now time.Time, err error)
-	// SaveCatchUp stores the cursor, unless it would go back.
-	SaveCatchUp(ctx context.Context, done time.Time) error
+	// BeginCatchUp returns the same, and which masters Redis has.
+	BeginCatchUp(ctx context.Context) (payment.CatchUp, error)
+	// SaveCatchUp stores the start of a finished pass as the cursor, unless the cursor would go back. It returns
+	// payment.ErrFailover, and stores nothing, if a master was replaced since.
+	SaveCatchUp(ctx context.Context, began payment.CatchUp) error
 }
 
 const (
@@ -116,13 +119,13 @@ func readList[T any](
 
 // catchUpOnce continues where the last pass ended.
 func (s *Service) catchUpOnce(ctx context.Context) error {
-	done, now, err := s.catchUps.LoadCatchUp(ctx)
+	began, err := s.catchUps.BeginCatchUp(ctx)
 	if err != nil {
 		return err
 	}
-	since := done.Add(-catchUpMargin)
-	if done.IsZero() {
-		since = now.Add(-CatchUpFirst)
+	since := began.Done.Add(-catchUpMargin)
+	if began.Done.IsZero() {
+		since = began.Now.Add(-CatchUpFirst)
 	}
 	var t Tally
 	if err := s.catchUp(ctx, since, &t); err != nil {
@@ -133,7 +136,20 @@ func (s *Service) catchUpOnce(ctx context.Context) error {
 			ctx, "catch-up: applied events that no webhook had delivered", "events", t.Events, "applied", t.Applied,
 		)
 	}
-	return s.catchUps.SaveCatchUp(ctx, now)
+	return s.saveCatchUp(ctx, began)
+}
+
+// saveCatchUp stores the cursor. After a failover during the pass the cursor stays, since the new master may have lost
+// events that the pass had applied: the next pass lists them again.
+func (s *Service) saveCatchUp(ctx context.Context, began payment.CatchUp) error {
+	err := s.catchUps.SaveCatchUp(ctx, began)
+	if errors.Is(err, payment.ErrFailover) {
+		s.Logger.InfoContext(
+			ctx, "catch-up: a master of Redis was replaced or restarted; the next pass lists the same events again",
+		)
+		return nil
+	}
+	return err
 }
 
 // catchUp applies all events since a time as webhooks. Then it looks for new refunds and disputes, whose

@@ -129,6 +129,7 @@ func (s *Service) save(ctx context.Context, t *target, next payment.Order, c pay
 		pointers.Go(func() error { return s.orders.SavePointer(ctx, p.Payment, next.ID, p.Until) })
 	}
 	s.recent.drop(t.ref)
+	c.Within = saveWithin
 	saved, err := s.orders.SaveOrder(ctx, next, c, t.ids()...)
 	if pointerErr := pointers.Wait(); err == nil {
 		err = pointerErr
@@ -149,6 +150,11 @@ func (s *Service) save(ctx context.Context, t *target, next payment.Order, c pay
 	}
 	return saved.Written, nil
 }
+
+// saveWithin bounds the time between the load of an order and its save, by Redis's clock. A version is at least the
+// time of the load. If another master takes over between them, without the newest writes, the revision may match again:
+// the version would be older than one that was shown, and might name another event. A failover takes longer than this.
+const saveWithin = 2 * time.Second
 
 // backoff waits, longer at each try, so that many writers of one order spread out.
 func (s *Service) backoff(ctx context.Context, try int) {

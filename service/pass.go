@@ -69,15 +69,15 @@ func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify
 
 // reconcileFrom runs one pass of catch-up, from a time, and sweep.
 func (s *Service) reconcileFrom(ctx context.Context, from time.Time, t *Tally) error {
-	done, now, err := s.catchUps.LoadCatchUp(ctx)
+	began, err := s.catchUps.BeginCatchUp(ctx)
 	if err != nil {
 		return err
 	}
 	if err := s.catchUp(ctx, from, t); err != nil {
 		return err
 	}
-	if done.IsZero() || !from.After(done) { // otherwise the next pass must cover the gap
-		err = s.catchUps.SaveCatchUp(ctx, now)
+	if began.Done.IsZero() || !from.After(began.Done) { // otherwise the next pass must cover the gap
+		err = s.saveCatchUp(ctx, began)
 	}
 	return errors.Join(err, s.sweep(ctx, t), s.markUncertain(ctx, t), s.readMarked(ctx, t))
 }

@@ -46,15 +46,15 @@ func (r *Recovery) report() {
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true
 	return s.waitExclusively(ctx, ownerRebuild, func(ctx context.Context) error {
-		_, now, err := s.catchUps.LoadCatchUp(ctx)
+		began, err := s.catchUps.BeginCatchUp(ctx)
 		if err != nil {
 			return err
 		}
-		orders, err := s.listOrders(ctx, now.Add(-since), r)
+		orders, err := s.listOrders(ctx, began.Now.Add(-since), r)
 		if err != nil {
 			return err
 		}
-		returned, err := s.listReturned(ctx, now.Add(-since))
+		returned, err := s.listReturned(ctx, began.Now.Add(-since))
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,10 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 				return fmt.Errorf("order %s: %w", id, err)
 			}
 		}
-		return s.catchUps.SaveCatchUp(ctx, now)
+		if err := s.catchUps.SaveCatchUp(ctx, began); err != nil {
+			return fmt.Errorf("run the command again: %w", err)
+		}
+		return nil
 	})
 }
 

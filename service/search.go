@@ -7,9 +7,9 @@ import (
 	"kasse/service/payment"
 )
 
-// findMargin is how much earlier or later than expected a listed PaymentIntent may be dated: clocks differ, and a
-// try may take its time.
-const findMargin = 5 * time.Minute
+// findMargin is how much earlier or later than expected a listed PaymentIntent may be dated: a try may take its time,
+// and Redis's clock may be wrong by more than ten minutes. A payment that is not found is made again.
+const findMargin = 15 * time.Minute
 
 // mismatchBack is the period in which a PaymentIntent is searched after a key mismatch: as long as Stripe
 // certainly keeps the key, and an hour.

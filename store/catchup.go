@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
 )
 
 var saveCatchUpScript = script("save_catch_up")
@@ -41,17 +44,67 @@ func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error
 	return done, clock.Val(), nil
 }
 
-// SaveCatchUp stores in every partition the time up to which Stripe's events have been caught up with; no
-// cursor goes back. Redis replicates a partition's cursor after what the catch-up wrote there: a failover
-// that loses the one loses the other.
-func (s *Store) SaveCatchUp(ctx context.Context, done time.Time) error {
+// BeginCatchUp returns where a pass begins. The masters are read first, so that a failover after that is noticed.
+func (s *Store) BeginCatchUp(ctx context.Context) (began payment.CatchUp, err error) {
+	if began.Masters, err = s.histories(ctx); err != nil {
+		return began, err
+	}
+	began.Done, began.Now, err = s.LoadCatchUp(ctx)
+	return began, err
+}
+
+// SaveCatchUp stores the start of a finished pass as the cursor of every partition; no cursor goes back. Redis
+// replicates a cursor after what the pass wrote in its partition before: a failover that loses these writes loses the
+// cursor, too. A failover during the pass would lose only the writes: then nothing is stored, and the error is
+// payment.ErrFailover.
+func (s *Store) SaveCatchUp(ctx context.Context, began payment.CatchUp) error {
+	if began.Masters != "" {
+		switch masters, err := s.histories(ctx); {
+		case err != nil:
+			return err
+		case masters != began.Masters:
+			return payment.ErrFailover
+		}
+	}
 	for _, part := range s.partitions() {
-		err := saveCatchUpScript.Run(ctx, s.redis, []string{part.catchUp(), s.meta(part)}, done.Unix()).Err()
+		err := saveCatchUpScript.Run(ctx, s.redis, []string{part.catchUp(), s.meta(part)}, began.Now.Unix()).Err()
 		if err != nil {
 			return unavailable(err)
 		}
 	}
 	return nil
+}
+
+// histories returns the replication id of each partition's master, which a promotion and a restart replace. It is empty
+// if a server refuses the command.
+func (s *Store) histories(ctx context.Context) (string, error) {
+	known := map[redis.Cmdable]string{} // of each master
+	var all []string
+	for _, part := range s.partitions() {
+		var master redis.Cmdable = s.redis
+		if cluster, ok := s.redis.(*redis.ClusterClient); ok {
+			var err error
+			if master, err = cluster.MasterForKey(ctx, part.catchUp()); err != nil {
+				return "", unavailable(err)
+			}
+		}
+		id, read := known[master]
+		if !read {
+			text, err := master.Info(ctx, "replication").Result()
+			if refusal := redis.Error(nil); errors.As(err, &refusal) {
+				return "", nil
+			} else if err != nil {
+				return "", unavailable(err)
+			}
+			id = info(text)["master_replid"]
+			known[master] = id
+		}
+		if id == "" {
+			return "", nil
+		}
+		all = append(all, id)
+	}
+	return strings.Join(all, " "), nil
 }
 
 func ignoreNil(err error) error {

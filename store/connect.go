@@ -37,7 +37,7 @@ func newClient(mode, url string) (redis.UniversalClient, error) {
 		if err != nil {
 			return nil, err
 		}
-		return redis.NewClusterClient(o), nil
+		return newClusterClient(o), nil
 	case "sentinel":
 		o, err := redis.ParseFailoverURL(url)
 		if err != nil {

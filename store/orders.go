@@ -101,12 +101,15 @@ type saveOrderArgs struct {
 	expires       string // milliseconds until the order may expire; empty: never; or keep
 	oldest        string // stream id, below which the stream is trimmed
 	attention     string // Unix milliseconds at which a worker looks at the order; empty: never; or keep
+	until         string // Unix milliseconds until which the change may be written; empty: always
 }
 
 // list returns the arguments in the order in which the script reads them.
 func (a saveOrderArgs) list() []any {
 	args := make([]any, 0, 64)
-	return append(args, a.loaded, a.next, string(a.order), a.channel, a.hint, a.expires, a.oldest, a.attention)
+	return append(
+		args, a.loaded, a.next, string(a.order), a.channel, a.hint, a.expires, a.oldest, a.attention, a.until,
+	)
 }
 
 // saveArgs are the arguments of save_order.lua.
@@ -125,6 +128,9 @@ func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c paym
 	}
 	if named.loaded != "" {
 		named.loaded += "\n"
+	}
+	if c.Within > 0 {
+		named.until = due(c.Now.Add(c.Within))
 	}
 	args := append(named.list(), len(ids))
 	for _, id := range ids {

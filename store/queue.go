@@ -13,7 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-var queueReadScript, finishReadScript = script("queue_read"), script("finish_read")
+var queueReadScript, finishClaimScript = script("queue_read"), script("finish_claim")
 
 var claimReadsSource, _ = scripts.ReadFile("scripts/claim_reads.lua")
 
@@ -81,9 +81,10 @@ func (s *Store) ClaimOrders(ctx context.Context, limit int, hide time.Duration) 
 	return ids, err
 }
 
-// DropOrder removes an order from the attention queue.
+// DropOrder removes a claimed order from the attention queue, unless a save has queued it again since.
 func (s *Store) DropOrder(ctx context.Context, id payment.OrderID) error {
-	return unavailable(s.redis.ZRem(ctx, s.orderPartition(id).attention(), string(id)).Err())
+	_, err := s.writing.script(ctx, finishClaimScript, []string{s.orderPartition(id).attention()}, string(id))
+	return unavailable(err)
 }
 
 // claim is claimMembers for payments. A payment in the queues of two partitions is returned once.
@@ -199,7 +200,7 @@ func (s *Store) FinishRead(ctx context.Context, id payment.ID, order payment.Ord
 		if due && part == ofOrder {
 			continue
 		}
-		if _, err := s.writing.script(ctx, finishReadScript, []string{part.reads()}, string(id)); err != nil {
+		if _, err := s.writing.script(ctx, finishClaimScript, []string{part.reads()}, string(id)); err != nil {
 			return unavailable(err)
 		}
 	}

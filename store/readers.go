@@ -50,7 +50,7 @@ func (r *Readers) connectCluster(url string) (redis.UniversalClient, error) {
 		return nil, err
 	}
 	o.NewClient = r.cache.connectTracked
-	return redis.NewClusterClient(o), nil
+	return newClusterClient(o), nil
 }
 
 // connectSentinels opens a client that tracks what it reads on the connections to the master.
@@ -69,7 +69,7 @@ func (r *Readers) connectSentinels(url string) (redis.UniversalClient, error) {
 	r.sentinels = newSentinels(o)
 	c := r.sentinels.clusterOptions()
 	c.NewClient = r.cache.connectTracked
-	return redis.NewClusterClient(c), nil
+	return newClusterClient(c), nil
 }
 
 // connectTracked opens a client of one server that tracks what it reads.

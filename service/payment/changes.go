@@ -5,6 +5,7 @@ import "time"
 // Changes is what a fact changed visibly, and the work that follows from it. All of it is written together.
 type Changes struct {
 	Now       time.Time      // by Redis's clock, of the fact
+	Within    time.Duration  // since Now that the change may be written, else it is a conflict; zero: always
 	Needs     []ID           // payments that have to be loaded before the fact can be applied; nothing else is set then
 	Views     []RenderedView // of the payments that look different now, oldest attempt first
 	Events    []Announcement // for backends, in their order

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"errors"
 	"time"
 
 	json "github.com/go-json-experiment/json/v1"
@@ -12,6 +13,18 @@ type PassRequest struct {
 	From   time.Time // of Stripe's events, and of the successes to verify; whole seconds
 	Verify bool      // also read every payment that has succeeded since From
 }
+
+// CatchUp is how far Stripe's events have been caught up with, at the start of a pass.
+type CatchUp struct {
+	Done time.Time // all earlier events are applied; zero: there was no pass yet
+	Now  time.Time // by Redis's clock; the next cursor
+	// Masters identifies the history of each master of Redis, which a failover or a restart replaces. It is empty if
+	// Redis refuses to show it.
+	Masters string
+}
+
+// ErrFailover reports that a master of Redis was replaced during a pass, and may have lost what the pass wrote before.
+var ErrFailover = errors.New("a master of Redis was replaced or restarted during the pass")
 
 // PassStanding is the state of a requested pass.
 type PassStanding struct {

@@ -9,7 +9,7 @@ local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ms, 'LIMIT', 0, ARGV[1])
 for _, id in ipairs(due) do
   -- No other script writes a time that ends in .5. While it does, nothing has queued the member again
-  -- (finish_read.lua).
+  -- (finish_claim.lua).
   redis.call('ZADD', KEYS[1], ms + ARGV[2] + 0.5, id)
 end
 return due

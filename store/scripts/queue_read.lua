@@ -3,7 +3,7 @@
 -- KEYS[1] reads  KEYS[2] meta  KEYS[3] mark of a payment that is not ours
 -- ARGV[1] payment
 -- Returns 1 if it was added, 0 if it was in the queue, -1 if it is not ours, or the error NOMETA.
--- One script: finish_read.lua may remove the payment between the check and the write.
+-- One script: finish_claim.lua may remove the payment between the check and the write.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

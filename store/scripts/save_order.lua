@@ -8,7 +8,8 @@
 -- ARGV[6] milliseconds until the order may expire ('' never, 'keep' as before)
 -- ARGV[7] oldest stream id to keep, as <ms>-0 ('' do not trim now)
 -- ARGV[8] Unix milliseconds at which a worker looks at the order ('' never, 'keep' as before)
--- ARGV[9…] seven lists, each after its length:
+-- ARGV[9] Unix milliseconds until which the change may be written ('' always)
+-- ARGV[10…] seven lists, each after its length:
 --   fields of the payments in question, which a conflict returns
 --   fields and values to set, taking turns
 --   fields to remove
@@ -83,7 +84,7 @@ local stored = redis.call('HGET', KEYS[1], 'order')
 if stored and string.sub(stored, 1, #ARGV[2]) == ARGV[2] then
   return {'saved', now[1], now[2]} -- an earlier call has written it, and its reply was lost
 end
-local at = 9
+local at = 10
 local moved
 if stored then
   moved = ARGV[1] == '' or string.sub(stored, 1, #ARGV[1]) ~= ARGV[1]
@@ -92,6 +93,9 @@ else
   if redis.call('EXISTS', KEYS[1]) == 1 then
     moved, stored = true, '' -- it has other fields only: readers report an error
   end
+end
+if ARGV[9] ~= '' and now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[9]) then
+  moved = true -- since it was loaded, another master may have taken over, without the newest writes
 end
 if moved then
   local reply = {'conflict', now[1], now[2], stored}

@@ -43,7 +43,7 @@ var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
 		return f.QueueRestore(ctx, "pi_1", "address", false)
 	},
 	"a catch-up": func(ctx context.Context, f fixture) error {
-		return f.SaveCatchUp(ctx, time.Unix(1, 0))
+		return f.SaveCatchUp(ctx, payment.CatchUp{Now: time.Unix(1, 0)})
 	},
 	"the account": func(ctx context.Context, f fixture) error { return f.SetAccount(ctx, "acct_1") },
 	"an endpoint": func(ctx context.Context, f fixture) error {

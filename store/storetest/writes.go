@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -15,6 +16,7 @@ import (
 
 func (connect connector) testOrderWrites(t *testing.T) {
 	t.Run("of a stale revision conflict and change nothing", connect.staleWrites)
+	t.Run("that come too late conflict", connect.lateWrites)
 	t.Run("without a revision need an absent order", connect.firstOrderWrites)
 	t.Run("have revisions of their own", connect.orderWritesHaveRevisions)
 	t.Run("of many writers at once all take effect", connect.manyWriters)
@@ -24,6 +26,28 @@ func (connect connector) testOrderWrites(t *testing.T) {
 	t.Run("with a visible change write everything", connect.visibleWrite)
 	t.Run("of two payments write both views", connect.writeOfTwo)
 	t.Run("without an event append nothing", connect.orderWritesWithoutAnEvent)
+}
+
+// lateWrites are decided on a load that is older than they allow. The conflict returns the order and the time to decide
+// again. A write of a new order may be late, too.
+func (connect connector) lateWrites(t *testing.T) {
+	f := fresh(t, connect)
+	const within = time.Minute
+	for range 2 {
+		o := f.order(t, "o-1", "pi_1")
+		changed, c := Transition(o, "pi_1", f.now(t).Add(-within-time.Second))
+		c.Within = within
+		before := DumpAll(t.Context(), f.client)
+		saved, err := f.SaveOrder(t.Context(), changed, c, "pi_1")
+		conflict(t, err)
+		unchanged(t, before, DumpAll(t.Context(), f.client))
+		if saved.Written || saved.Order.Revision != o.Revision || saved.Now.Before(c.Now.Add(within)) {
+			t.Fatalf("got %+v", saved)
+		}
+		changed, c = Transition(saved.Order, "pi_1", saved.Now)
+		changed.ID, c.Within = "o-1", within
+		f.save(t, changed, c)
+	}
 }
 
 func (connect connector) firstOrderWrites(t *testing.T) {

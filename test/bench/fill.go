@@ -183,7 +183,7 @@ func (w *words) list() []any {
 
 // saveOrder does what save_order.lua does for an order that is not stored.
 func (w *fillWorker) saveOrder(ctx context.Context, keys, args []any, times []int64) {
-	const ownWords, expires = 8, 5
+	const ownWords, expires = 9, 5
 	order, lists := keys[0], words(args[ownWords:])
 	lists.list() // the payments that the caller wants
 	w.pipe.Do(ctx, append([]any{"hset", order}, lists.list()...)...)

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"kasse/service"
@@ -114,6 +115,11 @@ func (w *simulation) checkID(e payment.Announcement) {
 		return
 	}
 	text := e.Type + " " + string(e.Data)
+	id, version, _ := strings.Cut(e.ID, ".")
+	if newest := w.newest[id]; newest != "" && version < newest {
+		w.violated("%s is announced at version %s after %s, which Redis has lost", id, version, newest)
+	}
+	w.newest[id] = version
 	if other, known := w.announced[e.ID]; known && other != text {
 		w.violated("two events have the id %s:\n%s\n%s", e.ID, other, text)
 	}

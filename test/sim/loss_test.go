@@ -23,6 +23,9 @@ func (w *simulation) keepState() {
 	w.states = append(w.states, s)
 }
 
+// takeover is how long Redis is away before it goes back.
+const takeover = 2500 * time.Millisecond
+
 // goBack returns Redis to an earlier state, as after a power cut or a failover to a lagging replica: the
 // whole of it, one of its servers, or only one server's pointers.
 func (w *simulation) goBack() {
@@ -31,6 +34,7 @@ func (w *simulation) goBack() {
 		back = min(back, w.draw.IntN(12))
 	}
 	s := w.states[len(w.states)-1-back]
+	w.elapse(takeover)
 	w.losses++
 	w.lostAt = time.Now()
 	kind := w.draw.IntN(6)
@@ -42,13 +46,12 @@ func (w *simulation) goBack() {
 		w.pointersLost = true
 	case kind < 3 && len(w.redis.parts) > 1:
 		w.tracef("partition %d goes back to %s", at, s.at.Format(time.TimeOnly))
-		w.redis.parts[at] = s.parts[at].clone()
+		w.redis.goBack(at, s.parts[at])
 		w.pointersLost = true
-		w.needsRebuild = w.needsRebuild || w.outOfCatchUp(s.at)
 	default:
 		w.tracef("Redis goes back to %s", s.at.Format(time.TimeOnly))
 		for i := range w.redis.parts {
-			w.redis.parts[i] = s.parts[i].clone()
+			w.redis.goBack(i, s.parts[i])
 		}
 		w.states = w.states[:len(w.states)-back]
 	}
@@ -66,28 +69,6 @@ func (w *simulation) goBack() {
 		w.startReplica()
 		w.awaitRecovery()
 	}
-}
-
-// outOfCatchUp reports whether a running pass of the catch-up has applied an event that was then lost, and that is
-// older than the start of the next pass. At its end this pass saves its cursor behind the lost event, so that no later
-// pass reads it. Without such a pass the cursor goes back with the events.
-func (w *simulation) outOfCatchUp(since time.Time) bool {
-	began := w.caughtUp
-	for _, r := range w.replicas {
-		if r.catchUpBegan.After(began) {
-			began = r.catchUpBegan
-		}
-	}
-	if !began.After(w.caughtUp) {
-		return false
-	}
-	const margin = time.Hour - 20*time.Minute // the service's own margin, less the clocks' differences
-	for _, e := range w.stripe.events {
-		if e.acked && !e.ackedAt.Before(since) && time.Unix(e.Created, 0).Before(began.Add(-margin)) {
-			return true
-		}
-	}
-	return false
 }
 
 // forget marks the order's prices as not applied, since Redis may have lost the newest one.

@@ -89,7 +89,11 @@ func (r *replica) ClaimOrders(ctx context.Context, limit int, hide time.Duration
 }
 
 func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
-	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.sim.redis.ofOrder(id).attention, id) })
+	return changeRedis(ctx, r, "DropOrder", string(id), func() {
+		if attention := r.sim.redis.ofOrder(id).attention; attention[id]%2 == 1 {
+			delete(attention, id)
+		}
+	})
 }
 
 // QueueRead queues a read of a payment, unless one is queued. It returns false for a payment that was found not to be
@@ -256,12 +260,29 @@ func (r *replica) LoadCatchUp(ctx context.Context) (done, now time.Time, err err
 	return d.value, d.now, err
 }
 
-func (r *replica) SaveCatchUp(ctx context.Context, done time.Time) error {
+func (r *replica) BeginCatchUp(ctx context.Context) (began payment.CatchUp, err error) {
+	began.Masters, err = toRedis(ctx, r, "histories", "", r.sim.redis.histories)
+	if err != nil {
+		return began, err
+	}
+	began.Done, began.Now, err = r.LoadCatchUp(ctx)
+	return began, err
+}
+
+func (r *replica) SaveCatchUp(ctx context.Context, began payment.CatchUp) error {
+	done := began.Now.Truncate(time.Second)
+	masters, err := toRedis(ctx, r, "histories", "", r.sim.redis.histories)
+	switch {
+	case err != nil:
+		return err
+	case masters != began.Masters:
+		return payment.ErrFailover
+	}
 	return changeRedis(ctx, r, "SaveCatchUp", done.Format(time.TimeOnly), func() {
 		r.sim.caughtUp = r.catchUpBegan
 		for _, part := range r.sim.redis.parts {
-			if part.caughtUp.Before(done.Truncate(time.Second)) {
-				part.caughtUp = done.Truncate(time.Second)
+			if part.caughtUp.Before(done) {
+				part.caughtUp = done
 			}
 		}
 	})

@@ -38,6 +38,7 @@ type partition struct {
 	unknown   map[payment.ID]time.Time // value: end of the mark
 	leases    map[string]holder
 	caughtUp  time.Time
+	history   int // number of times that the partition went back; a copy of an earlier state gets the next one
 }
 
 // storedOrder is an order, or a foreign payment, as stored in Redis.
@@ -77,6 +78,22 @@ func (p *partition) clone() *partition {
 		attention: maps.Clone(p.attention), notOurs: maps.Clone(p.notOurs), unknown: maps.Clone(p.unknown),
 		leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
 	}
+}
+
+// histories identifies the histories of all partitions.
+func (r *redis) histories() (string, error) {
+	var all []int
+	for _, part := range r.parts {
+		all = append(all, part.history)
+	}
+	return fmt.Sprint(all), nil
+}
+
+// goBack returns a partition to an earlier state.
+func (r *redis) goBack(at int, earlier *partition) {
+	history := r.parts[at].history + 1
+	r.parts[at] = earlier.clone()
+	r.parts[at].history = history
 }
 
 // now returns the time of Redis's clock.
@@ -193,7 +210,8 @@ func (r *redis) saveOrder(w orderWrite) (payment.Saved, error) {
 	if revision == w.revision {
 		return saved, nil // an earlier call has written it, and its reply was lost
 	}
-	if revision != w.loaded && !r.sim.mutant.withoutCAS {
+	late := w.changes.Within > 0 && r.now().Sub(w.changes.Now) > w.changes.Within
+	if (revision != w.loaded || late) && !r.sim.mutant.withoutCAS {
 		latest, err := r.loadOrder(w.ref, w.ids)
 		if err != nil {
 			return payment.Saved{}, err
