@@ -49,7 +49,7 @@ describe('the console', () => {
     await button(name).click();
   }
   const shows = (state) => page.locator('#state').getByText(state, { exact: true }).waitFor();
-  const says = (text) => page.locator('#result').getByText(text).waitFor();
+  const showsMessage = (text) => page.locator('#result').getByText(text).waitFor();
   const line = (text) => page.locator('#timeline tr').filter({ hasText: text });
 
   /** Presses the button that makes an order, and returns the order's id. */
@@ -88,10 +88,10 @@ describe('the console', () => {
     await page.getByLabel('requests to Stripe').uncheck();
     assert.equal(await line('POST /v1/payment_intents').count(), 0);
     await page.getByLabel('requests to Stripe').check();
-    await says('Done: Pay by card.');
+    await showsMessage('Done: Pay by card.');
     await button('Debit settles').focus(); // a disabled button can have the focus, and shows the reason
     await page.keyboard.press('Enter');
-    await says('this is not possible');
+    await showsMessage('this is not possible');
     await w.paidOnce(id);
   });
 
@@ -111,7 +111,7 @@ describe('the console', () => {
     const { action } = await pressUntil(voucher, 'Get a voucher', 'action_required');
     assert.equal(action.type, 'multibanco_display_details');
     await press('Let the days pass');
-    await says('5 days have passed.');
+    await showsMessage('5 days have passed.');
     assert.equal((await w.order(voucher)).payment.state, 'action_required', 'a voucher can be paid for seven days');
     await pressUntil(voucher, 'Let the days pass', 'failed');
     const hold = await newOrder('New order, captured later');
@@ -149,7 +149,7 @@ describe('the console', () => {
   test('events are lost, and sent again', async () => {
     const id = await newOrder();
     await press('Lose the next events');
-    await says('Done: Lose the next events.');
+    await showsMessage('Done: Lose the next events.');
     await press('Pay by card');
     await line('payment_intent.succeeded: lost').waitFor();
     await until('Stripe has the money', async () => (await w.intents(id))[0].status === 'succeeded');
@@ -161,7 +161,7 @@ describe('the console', () => {
   test('events are lost, and a thin one makes Kasse read the payment at Stripe', async () => {
     const id = await newOrder();
     await press('Lose the next events');
-    await says('Done: Lose the next events.');
+    await showsMessage('Done: Lose the next events.');
     await press('Pay by card');
     await line('payment_intent.succeeded: lost').waitFor();
     await pressUntil(id, 'Send a thin event', 'paid');
@@ -173,7 +173,7 @@ describe('the console', () => {
   test('events arrive twice, and the order is paid once', async () => {
     const id = await newOrder();
     await press('Double the next events');
-    await says('Done: Double the next events.');
+    await showsMessage('Done: Double the next events.');
     await pressUntil(id, 'Pay by card', 'paid');
     const deliveries = line('payment_intent.succeeded').filter({ hasText: 'Kasse answered' });
     await until('both deliveries', async () => (await deliveries.count()) === 2);
@@ -184,7 +184,7 @@ describe('the console', () => {
   test('events are late', async () => {
     const id = await newOrder();
     await press('Delay the next events by 10 s');
-    await says('Done: Delay the next events by 10 s.');
+    await showsMessage('Done: Delay the next events by 10 s.');
     await press('Pay by card');
     await line('payment_intent.succeeded: delayed').waitFor();
     await pressUntil(id, 'Let the days pass', 'paid');

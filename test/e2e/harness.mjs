@@ -127,7 +127,7 @@ async function call(method, url, key, body) {
   return answer;
 }
 
-/** Kasse and the shop have both served requests, so the search for secrets was not in vain. */
+/** Kasse and the shop have both served requests, so their logs could have had secrets. */
 function assertComplete(log) {
   assert.match(log, /msg="shop: request" method=GET path=\/return/, 'the log has the return page');
   assert.match(log, /route=\/v1\/payments\/{payment_intent} /, 'the log has the polls');
@@ -196,7 +196,7 @@ export class Shopper {
   payable = () => this.payButton().waitFor();
   pay = () => this.payButton().click();
   choose = (method) => this.page.getByRole('radio', { name: method }).check();
-  says = (text) => this.page.getByRole('alert').filter({ hasText: text }).waitFor();
+  showsError = (text) => this.page.getByRole('alert').filter({ hasText: text }).waitFor();
   shows = (title) => this.page.getByRole('heading', { name: title }).waitFor();
   follow = (link) => this.page.getByRole('link', { name: link }).click();
 

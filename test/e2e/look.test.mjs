@@ -30,11 +30,11 @@ describe('looks', { concurrency: 2 }, () => {
     await look(ada.page, 'payment');
     await ada.choose('New card');
     await ada.pay();
-    await ada.says('incomplete');
+    await ada.showsError('incomplete');
     await look(ada.page, 'incomplete');
     await ada.card(cards.declined);
     await ada.pay();
-    await ada.says('declined');
+    await ada.showsError('declined');
     await look(ada.page, 'declined');
     await ada.choose('Visa');
     await ada.pay();
@@ -80,7 +80,7 @@ describe('looks', { concurrency: 2 }, () => {
     await ada.page.getByRole('button', { name: 'Loading' }).waitFor();
     await look(ada.page, 'loading');
     release();
-    await ada.says('Check your connection');
+    await ada.showsError('Check your connection');
     await look(ada.page, 'unavailable');
     await ada.page.getByRole('button', { name: 'Try again' }).click();
     await ada.payable();
@@ -98,7 +98,7 @@ describe('looks', { concurrency: 2 }, () => {
     await ada.shows('We do not know this payment');
     await look(ada.page, 'unknown');
     await ada.page.goto(`${w.shop}/checkout?order=nothing`);
-    await ada.says('We do not know this order');
+    await ada.showsError('We do not know this order');
     await ada.page.route('**/api/config', (route) => route.abort());
     await ada.page.goto(`${w.shop}/return?order=nothing`);
     await ada.shows('We cannot reach the shop');

@@ -177,7 +177,7 @@ describe('paying', { concurrency: 2 }, () => {
     await ada.checkOut();
     await ada.card(cards.declined);
     await ada.pay();
-    await ada.says('Your card was declined.');
+    await ada.showsError('Your card was declined.');
     assert.equal((await w.reaches(ada.order, 'failed')).failure.code, 'card_declined');
     await ada.card(cards.pays);
     await ada.pay();
@@ -192,10 +192,10 @@ describe('paying', { concurrency: 2 }, () => {
     await ada.pay();
     await w.reaches(ada.order, 'action_required');
     await ada.bank('Fail', ada.challenge());
-    await ada.says('failed authentication');
+    await ada.showsError('failed authentication');
     await ada.pay();
     await ada.page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
-    await ada.says('failed authentication');
+    await ada.showsError('failed authentication');
     await ada.pay();
     await ada.bank('Authorize', ada.challenge());
     await ada.shows(paid);
@@ -252,7 +252,7 @@ describe('paying', { concurrency: 2 }, () => {
     await ada.checkOut();
     await ada.card('4242424242424241');
     await ada.pay();
-    await ada.says('Your card number is invalid.');
+    await ada.showsError('Your card number is invalid.');
     const number = ada.page.getByLabel('Card number');
     assert.equal(await number.getAttribute('aria-invalid'), 'true');
     assert.equal(await number.evaluate((field) => field.getRootNode().activeElement === field), true);

@@ -12,7 +12,7 @@ describe('trouble', { concurrency: 2 }, () => {
     await ada.page.goto(w.shop + '/');
     await ada.context.setOffline(true);
     await ada.page.getByRole('button', { name: 'Check out' }).click();
-    await ada.says('Check your connection');
+    await ada.showsError('Check your connection');
     await ada.context.setOffline(false);
     await ada.page.getByRole('button', { name: 'Check out' }).click();
     await ada.payable();
@@ -22,7 +22,7 @@ describe('trouble', { concurrency: 2 }, () => {
     const ada = await shopper(t, w);
     await ada.page.route('**/v1/payments', (route) => route.abort());
     await ada.toPayment();
-    await ada.says('Check your connection');
+    await ada.showsError('Check your connection');
     await ada.page.unroute('**/v1/payments');
     await ada.page.getByRole('button', { name: 'Try again' }).click();
     await ada.payable();
@@ -39,7 +39,7 @@ describe('trouble', { concurrency: 2 }, () => {
       await route.abort();
     }, { times: 1 });
     await ada.pay();
-    await ada.says('Check your connection');
+    await ada.showsError('Check your connection');
     await w.reaches(ada.order, 'paid');
     await ada.pay();
     await ada.shows(paid);
@@ -181,7 +181,7 @@ describe('trouble', { concurrency: 2 }, () => {
     await w.cancel(ada.order);
     await ada.shows('This payment was cancelled');
     await ada.page.goto(`${w.shop}/checkout?order=${ada.order}`);
-    await ada.says('This order was cancelled');
+    await ada.showsError('This order was cancelled');
     const first = ada.order;
     assert.notEqual(await ada.checkOut(), first);
   });
@@ -204,7 +204,7 @@ describe('trouble', { concurrency: 2 }, () => {
     });
     assert.equal(order.payment.fulfillable, false);
     await eve.page.goto(`${w.shop}/checkout?order=${eve.order}`);
-    await eve.says('Too many attempts');
+    await eve.showsError('Too many attempts');
   });
 
   test('the simulated Stripe.js refuses the same calls as Stripe.js', async (t) => {
