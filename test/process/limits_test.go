@@ -38,7 +38,7 @@ func TestLimitsOfSeveralProcesses(t *testing.T) {
 	calls := len(w.sim.Requests())
 	count(quota-1, backendKey, http.MethodPost, "/v1/payments", `{`) // the create above used one
 	count(2*5, created.ClientSecret, http.MethodGet, "/v1/payments/"+created.PaymentIntent, "")
-	count(2*4, strangeKey, http.MethodGet, "/v1/events", "")
+	count(2*4, unknownKey, http.MethodGet, "/v1/events", "")
 	count(2*quota, readerKey, http.MethodGet, "/v1/orders/o-1", "")
 	w.redis.Kill()
 	count(2*quota, backendKey, http.MethodPost, "/v1/payments", `{`)

@@ -139,7 +139,7 @@ func (w *processEnv) playForMetrics(p *process) {
 		body, secret string
 		status       int
 	}{
-		{event, strangeHook, http.StatusBadRequest},
+		{event, unknownHookSecret, http.StatusBadRequest},
 		{event, hookSecret, http.StatusOK},
 		{event[:len(event)/2], hookSecret, http.StatusOK},
 	} {

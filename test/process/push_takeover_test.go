@@ -14,8 +14,8 @@ import (
 	"kasse/test/wait"
 )
 
-// TestDeliveriesOfKilledServerAreTakenOver: a server is killed during its deliveries. A second
-// server, which was running already, delivers these events.
+// TestDeliveriesOfKilledServerAreTakenOver: a server is killed during its deliveries. The server
+// that runs beside it delivers these events.
 func TestDeliveriesOfKilledServerAreTakenOver(t *testing.T) {
 	w := newEnv(t, stripesim.Options{})
 	var mu sync.Mutex

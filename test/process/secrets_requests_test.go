@@ -13,12 +13,12 @@ import (
 
 // sendBadRequests sends requests with secrets in wrong places, which Kasse must refuse.
 func (s *secretTest) sendBadRequests() {
-	v := s.create(s.all[0], "asked-badly")
+	v := s.create(s.all[0], "bad-request")
 	path, wrong := "/v1/payments/"+v.PaymentIntent, v.ClientSecret+"x"
-	body := orderBody("asked-badly-2", s.customer)
+	body := orderBody("bad-request-2", s.customer)
 	for _, p := range s.all {
 		for _, q := range []struct{ credential, method, path, body string }{
-			{strangeKey, http.MethodPost, "/v1/payments", body},
+			{unknownKey, http.MethodPost, "/v1/payments", body},
 			{readerKey, http.MethodPost, "/v1/payments", body},
 			{v.ClientSecret, http.MethodPost, "/v1/payments", body},
 			{stripeKey, http.MethodGet, path, ""},
@@ -64,7 +64,7 @@ func (s *secretTest) sendBadRequests() {
 		))
 		s.record(call(
 			s.t.Context(), s.client, http.MethodGet, p.public+path,
-			map[string]string{"Stripe-Signature": strangeHook, "X-Request-Id": "invalid: " + strangeKey}, "",
+			map[string]string{"Stripe-Signature": unknownHookSecret, "X-Request-Id": "invalid: " + unknownKey}, "",
 		))
 	}
 }
@@ -74,7 +74,7 @@ func (s *secretTest) sendBadRequests() {
 func (s *secretTest) deliverBadEvents() {
 	event := s.intentEvent()
 	for _, p := range s.all {
-		a := s.record(p.deliver(event, strangeHook))
+		a := s.record(p.deliver(event, unknownHookSecret))
 		expect(s.t, "status of an event signed with a wrong secret", a.status, http.StatusBadRequest)
 		a = s.record(p.deliver(event[:len(event)/2], hookSecret))
 		expect(s.t, "status of half an event", a.status, http.StatusOK)

@@ -15,9 +15,9 @@ import (
 
 // Secrets beside those of the harness.
 const (
-	restrictedKey = "rk_test_processtest0987654321"
-	strangeKey    = "ksk_processtest_unknown_abcdefghijklmnopqrs"
-	strangeHook   = "whsec_processtest_another_shops_123456"
+	restrictedKey     = "rk_test_processtest0987654321"
+	unknownKey        = "ksk_processtest_unknown_abcdefghijklmnopqrs"
+	unknownHookSecret = "whsec_processtest_another_shops_123456"
 )
 
 // secretPatterns match secrets that the test does not know: those that Stripe has created and no
@@ -77,7 +77,7 @@ func TestNoSecretLeaks(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{Duplicate: 0.2}, keepsWrites...)
 	s := &secretTest{processEnv: w, secrets: []string{
-		stripeKey, restrictedKey, hookSecret, oldHookSecret, backendKey, readerKey, strangeKey, strangeHook,
+		stripeKey, restrictedKey, hookSecret, oldHookSecret, backendKey, readerKey, unknownKey, unknownHookSecret,
 	}}
 	s.all = append(
 		w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"}),
