@@ -1,13 +1,14 @@
 #!/bin/sh
 # @half0wl/money reads the price "19.00" as 19 cents
 #
-# Guess (28 November, 62): fromString('USD', …) reads each price with two decimals as its number of cents.
-#             The package's own example does so with '10.00'.
-# Behaviour:  a price without cents loses its two zeros: "19.00" becomes 0.19, and "19.99" becomes 19.99.
-#             There is no error. fromFloat(15.00), another example of the package, throws.
+# Guess (28 November, 62): fromString('USD', …) reads each price with two decimals as its number of cents,
+#             as the package documents for '10.00'.
+# Behaviour:  the package reads a price without cents as a number of cents: "19.00" becomes 0.19, and
+#             "19.99" becomes 19.99. It returns no error. fromFloat throws at 15.00, which is an example
+#             of its documentation, too.
 # Versions:   @half0wl/money 1.0.2 (npm).
-# Matters:    a shop reads its prices from a file or a form as text. For a whole price the customer pays
-#             one per cent of it.
+# Matters:    a shop reads its prices as text, from a file or a form. The customer pays one per cent of a
+#             price without cents.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages @half0wl/money@1.0.2
@@ -23,6 +24,11 @@ for (let cents = 1; cents <= 200000; cents++) {
   if (Money.fromString('USD', (cents / 100).toFixed(2)).getAmount() !== cents) wrong++;
 }
 console.log(`${wrong} of the prices from 0.01 to 2000.00 are wrong`);
+try {
+  console.log(`fromFloat reads 15.00 as ${Money.fromFloat('USD', 15.0).getAmount()} cents`);
+} catch {
+  console.log('fromFloat throws at 15.00');
+}
 END
 LANG=en_US.UTF-8 node prices.cjs >seen
 compare <<'END'
@@ -32,4 +38,5 @@ compare <<'END'
 10.00 is read as 10 cents, $0.10
 2000.00 is read as 2000 cents, $20.00
 2000 of the prices from 0.01 to 2000.00 are wrong
+fromFloat throws at 15.00
 END
