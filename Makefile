@@ -107,7 +107,7 @@ bench: programs ##l benchmarks of packages, then of whole servers; BENCH='-count
 	$(GO) run ./test/bench $(LOAD)
 
 .PHONY: growth
-growth: programs ##l cost of requests with 1,000 to 3,000,000 orders, and with the attempts of one; ORDERS=1000,100000
+growth: programs ##l time and memory with 1,000 to 3,000,000 orders, and with the attempts of one; ORDERS=1000,100000
 	$(GO) run ./test/bench -run growth -time 1s $(if $(ORDERS),-orders $(ORDERS))
 	$(GO) run ./test/bench -run attempts
 
