@@ -76,7 +76,7 @@ type Memory struct {
 func (s *Store) LoadMemory(ctx context.Context) []Memory {
 	var mu sync.Mutex
 	var all []Memory
-	ask := func(ctx context.Context, address string, client redis.Cmdable) {
+	load := func(ctx context.Context, address string, client redis.Cmdable) {
 		text, err := client.Info(ctx, "memory").Result()
 		if err != nil {
 			return
@@ -88,11 +88,11 @@ func (s *Store) LoadMemory(ctx context.Context) []Memory {
 	}
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
 		_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			ask(ctx, node.Options().Addr, node)
+			load(ctx, node.Options().Addr, node)
 			return nil
 		})
 		return all
 	}
-	ask(ctx, "master", s.redis)
+	load(ctx, "master", s.redis)
 	return all
 }

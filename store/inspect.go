@@ -47,7 +47,7 @@ func Kind(ctx context.Context, mode, url string) (string, error) {
 	}
 	for _, seed := range all {
 		var text string
-		text, err = ask(ctx, seed, func(ctx context.Context, c *redis.Client) (string, error) {
+		text, err = withClient(ctx, seed, func(ctx context.Context, c *redis.Client) (string, error) {
 			return c.Info(ctx, "server").Result()
 		})
 		if err == nil {
@@ -89,8 +89,8 @@ func seeds(mode, url string) ([]*redis.Options, error) {
 	return all, nil
 }
 
-// ask opens a client, calls the function with it, and closes the client.
-func ask[T any](
+// withClient opens a client, calls the function with it, and closes the client.
+func withClient[T any](
 	ctx context.Context, o *redis.Options, question func(context.Context, *redis.Client) (T, error),
 ) (T, error) {
 	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries = true, -1, 1
@@ -153,7 +153,7 @@ func inspectSentinels(ctx context.Context, client redis.UniversalClient, url str
 	all := []Server{master}
 	for _, address := range replicas {
 		options := &redis.Options{Addr: address, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
-		server, err := ask(ctx, options, func(ctx context.Context, c *redis.Client) (Server, error) {
+		server, err := withClient(ctx, options, func(ctx context.Context, c *redis.Client) (Server, error) {
 			server, _, err := inspect(ctx, c)
 			return server, err
 		})

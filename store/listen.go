@@ -77,7 +77,7 @@ func (s *Store) listen(ctx context.Context, h holder) {
 		case *redis.Message:
 			s.pass(m.Channel, m.Payload)
 		case *redis.Pong:
-			l.answered(m.Payload)
+			l.probeAnswered(m.Payload)
 		}
 	}
 }
@@ -126,8 +126,8 @@ func (l *listener) lookAtPartitions(ctx context.Context) []int {
 	return held
 }
 
-// answered handles the answer to a probe. Before the first one changes may have been missed.
-func (l *listener) answered(answer string) {
+// probeAnswered handles the answer to a probe. Before the first one changes may have been missed.
+func (l *listener) probeAnswered(answer string) {
 	asked, err := strconv.ParseInt(answer, 10, 64)
 	if err != nil {
 		return

@@ -129,7 +129,7 @@ func (p *pushPipeline) sendAll(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		pause(ctx, groupPause)
-		for groups := p.take(wake); len(groups) > 0; groups = p.take(wake) {
+		for groups := p.nextGroups(wake); len(groups) > 0; groups = p.nextGroups(wake) {
 			p.store.sendPushes(ctx, groups)
 		}
 		timer.Reset(senderIdle)
@@ -156,9 +156,9 @@ func (p *pushPipeline) leave(wake chan struct{}) bool {
 	return at >= 0
 }
 
-// take returns the groups of the next pipeline. Without groups the goroutine becomes idle, and wake gets a
+// nextGroups returns the groups of the next pipeline. Without groups the goroutine becomes idle, and wake gets a
 // value when there are some.
-func (p *pushPipeline) take(wake chan struct{}) (groups []*callGroup) {
+func (p *pushPipeline) nextGroups(wake chan struct{}) (groups []*callGroup) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	count := 0

@@ -105,7 +105,7 @@ func (s *Store) missingInCluster(ctx context.Context, client *redis.ClusterClien
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, missing...)
-		return answered(err)
+		return ignoreUnreachable(err)
 	})
 	slices.SortStableFunc(all, func(a, b MissingRight) int { return cmp.Compare(a.Server, b.Server) })
 	return all, err
@@ -122,25 +122,25 @@ func (s *Store) missingBehindSentinels(ctx context.Context, client *redis.Client
 	}
 	_, replicas, err := inspect(ctx, client)
 	if err != nil {
-		return all, answered(err) // the right to info is missing, too, which is reported already
+		return all, ignoreUnreachable(err) // the right to info is missing, too, which is reported already
 	}
 	for _, address := range replicas {
 		options := &redis.Options{
 			Addr: address, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
 		}
-		missing, err := ask(ctx, options, func(ctx context.Context, node *redis.Client) ([]MissingRight, error) {
+		missing, err := withClient(ctx, options, func(ctx context.Context, node *redis.Client) ([]MissingRight, error) {
 			return s.missingOn(ctx, node, "the replica "+address)
 		})
-		if all = append(all, missing...); answered(err) != nil {
+		if all = append(all, missing...); ignoreUnreachable(err) != nil {
 			return all, err
 		}
 	}
 	return all, nil
 }
 
-// answered drops the error of an unreachable server, which the inspection reports, and of a server whose ACL
+// ignoreUnreachable drops the error of an unreachable server, which the inspection reports, and of a server whose ACL
 // refuses the question.
-func answered(err error) error {
+func ignoreUnreachable(err error) error {
 	if reply := redis.Error(nil); !errors.As(err, &reply) || refused(err) {
 		return nil
 	}

@@ -130,13 +130,13 @@ func (c *connection) send(text []byte) (goesOn bool) {
 	default:
 		c.await()
 	}
-	c.parker.answered()
+	c.parker.countAnswer()
 	return false
 }
 
 // finish writes to a client that is slow.
 func (c *connection) finish(to net.Conn, rest []byte) {
-	defer c.parker.answered()
+	defer c.parker.countAnswer()
 	_ = to.SetWriteDeadline(c.writeBy) // a closed one fails at the next line
 	if _, err := to.Write(rest); err != nil || c.closes || c.conn != nil {
 		_ = to.Close() // its error has no consequence

@@ -150,7 +150,7 @@ func (c *connection) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.close()
-	c.parker.answered()
+	c.parker.countAnswer()
 }
 
 // park keeps the connection until the request is answered.

@@ -167,8 +167,8 @@ func (p *Parker) end() {
 	}
 }
 
-// answered counts a response that was fully written, or that cannot be written.
-func (p *Parker) answered() {
+// countAnswer counts a response that was fully written, or that cannot be written.
+func (p *Parker) countAnswer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.busy--; p.busy == 0 && p.rest != nil {

@@ -28,7 +28,7 @@ func callJSON(ctx context.Context, method, address, credential string, body, int
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	return ask(request, into)
+	return sendRequest(request, into)
 }
 
 // postForm sends a form to Stripe and decodes the response of any status.
@@ -39,10 +39,10 @@ func postForm(ctx context.Context, address, key string, form url.Values, into an
 	}
 	request.Header.Set("Authorization", "Bearer "+key)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return ask(request, into)
+	return sendRequest(request, into)
 }
 
-func ask(request *http.Request, into any) (status int, err error) {
+func sendRequest(request *http.Request, into any) (status int, err error) {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, err

@@ -13,7 +13,7 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	o = o.clone()
 	f.applyTo(&o, now)
 	if len(o.pass.needs) == 0 {
-		o.settle(now)
+		o.deriveStates(now)
 		o.needVisiblyChanged(before)
 	}
 	if len(o.pass.needs) > 0 {
@@ -33,8 +33,8 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	return o, c
 }
 
-// settle derives states, failures, winner and superseded payments from the facts.
-func (o *Order) settle(now time.Time) {
+// deriveStates derives states, failures, winner and superseded payments from the facts.
+func (o *Order) deriveStates(now time.Time) {
 	for id, p := range o.Loaded {
 		a := o.Attempt(id)
 		if a == nil || p.Record.Empty() {

@@ -1,6 +1,6 @@
 // Calls of the shop's own backend, and helpers of all pages.
 
-async function ask(method, path, body) {
+async function callShop(method, path, body) {
   const response = await fetch(path, {
     method,
     headers: body ? { 'Content-Type': 'application/json' } : {},
@@ -14,10 +14,10 @@ async function ask(method, path, body) {
   return answer;
 }
 
-export const getConfig = () => ask('GET', '/api/config');
-export const checkOut = (choice) => ask('POST', '/api/orders', choice);
-export const getOrder = (id) => ask('GET', `/api/orders/${id}`);
-export const getToken = async (id) => (await ask('POST', `/api/orders/${id}/token`)).token;
+export const getConfig = () => callShop('GET', '/api/config');
+export const checkOut = (choice) => callShop('POST', '/api/orders', choice);
+export const getOrder = (id) => callShop('GET', `/api/orders/${id}`);
+export const getToken = async (id) => (await callShop('POST', `/api/orders/${id}/token`)).token;
 
 // Digits of a currency's minor unit at Stripe, if they are not two. The digits of Intl differ (ISK, UGX, HUF, COP), and
 // change between versions of a browser. Source: https://docs.stripe.com/currencies

@@ -2,7 +2,7 @@
 const $ = (selector) => document.querySelector(selector);
 
 /** Sends a request to the console's server. */
-async function ask(method, path, body) {
+async function callServer(method, path, body) {
   const response = await fetch(path, {
     method,
     headers: body ? { 'Content-Type': 'application/json' } : {},
@@ -170,17 +170,17 @@ async function refresh() {
 }
 
 async function load() {
-  const world = await ask('GET', '/api/world');
+  const world = await callServer('GET', '/api/world');
   simulated = world.simulated;
   Object.assign($('#shop'), { href: world.shop, hidden: !world.shop });
   $('#stripe').hidden = !simulated;
   $('#stripe-state').dataset.down = world.stripe_down ? 'yes' : 'no';
   write($('#stripe-state'), world.stripe_down ? 'Stripe does not answer.' : 'Stripe answers.');
-  showOrders((await ask('GET', '/api/orders')).orders);
+  showOrders((await callServer('GET', '/api/orders')).orders);
   const id = chosen();
   if (!id) return;
   const everything = id === '*';
-  const answer = await ask('GET', everything ? '/api/everything' : `/api/orders/${encodeURIComponent(id)}`);
+  const answer = await callServer('GET', everything ? '/api/everything' : `/api/orders/${encodeURIComponent(id)}`);
   if (id !== chosen()) return;
   order = everything ? undefined : answer;
   shown = () => (everything ? showEverything(answer) : showOrder(answer));
@@ -205,19 +205,19 @@ async function press(button) {
 
 async function pressAction(button, name) {
   if (button.getAttribute('aria-disabled') === 'true') throw new Error('this is not possible in the order’s state.');
-  await ask('POST', `/api/actions/${button.dataset.action}`, { order_id: order.order_id });
+  await callServer('POST', `/api/actions/${button.dataset.action}`, { order_id: order.order_id });
   say(`Done: ${name}.`);
 }
 
 async function pressWorld(action) {
   if (action === 'order' || action === 'order-later') {
-    const made = await ask('POST', '/api/orders', action === 'order' ? {} : { capture_method: 'manual' });
+    const made = await callServer('POST', '/api/orders', action === 'order' ? {} : { capture_method: 'manual' });
     location.hash = encodeURIComponent(made.order_id);
     say('The order is open: pay, or let something go wrong.');
     return;
   }
   const days = Number($('#days').value);
-  await ask('POST', `/api/actions/${action}`, { days });
+  await callServer('POST', `/api/actions/${action}`, { days });
   say({
     'stripe-down': 'Stripe does not answer any more.', 'stripe-up': 'Stripe answers again.', pass: `${days} days have passed.`,
   }[action]);
