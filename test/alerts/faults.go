@@ -146,7 +146,7 @@ func badSecret(_ context.Context, env *environment) error {
 	return nil
 }
 
-// run plays a fault. Under load the alert must be quiet; after the fault it must arrive.
+// run injects a fault. The alert must not fire under load before the fault, and must arrive after it.
 func (f fault) run(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: f.alert, fault: f.what}
 	env, err := newEnvironment(ctx, dir, p, f)

@@ -36,7 +36,7 @@ type programs struct {
 	rules                    string // the rules with shortened times
 }
 
-// round plays one fault, or the dashboard.
+// round tests one fault, or the dashboard.
 type round struct {
 	name string
 	play func(ctx context.Context, dir string, p programs) (outcome, error)
@@ -52,7 +52,7 @@ type outcome struct {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("alerts", flag.ContinueOnError)
-	only := flags.String("only", "", "alerts to play, as a regular expression; dashboard is the round of the queries")
+	only := flags.String("only", "", "regular expression for the alerts; dashboard is the round of the queries")
 	parallel := flags.Int("parallel", 3, "rounds at once")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -185,7 +185,7 @@ func (w *words) list() []any {
 func (w *fillWorker) saveOrder(ctx context.Context, keys, args []any, times []int64) {
 	const ownWords, expires = 9, 5
 	order, lists := keys[0], words(args[ownWords:])
-	lists.list() // the payments that the caller wants
+	lists.list() // the requested payments
 	w.pipe.Do(ctx, append([]any{"hset", order}, lists.list()...)...)
 	lists.list() // fields to remove
 	for _, queue := range []any{keys[3], keys[4]} {

@@ -77,7 +77,7 @@ type readers struct {
 	*environment
 	at               map[string]server
 	whole, unchanged [][]byte // requests that are answered with the view, and with 304
-	beside           *readers // an older build, on a Redis of its own; nil: none
+	beside           *readers // an older build, on its own Redis; nil: none
 }
 
 // start starts Kasse with its optimizations, with one of them and with none, and the baseline program.

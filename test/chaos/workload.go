@@ -44,7 +44,7 @@ func (s *workload) load(ctx context.Context, orders []testenv.OrderPlan) {
 	s.all.Wait()
 }
 
-// runOrder plays one order: create, the steps at Stripe, the final state.
+// runOrder runs one order: the create, and the steps at Stripe.
 func (s *workload) runOrder(ctx context.Context, h testenv.OrderPlan) error {
 	payment, err := s.openPayment(ctx, h)
 	if err != nil {

@@ -23,7 +23,7 @@ const besideVariable = "KASSE_PUSH_BESIDE"
 // costPartitions is the default of REDIS_PARTITIONS.
 const costPartitions = 16
 
-// costEnv is a server with endpoints on a Redis of its own, whose processor time is measured.
+// costEnv is a server with endpoints and its own Redis. The processor time of both is measured.
 type costEnv struct {
 	t      testing.TB
 	redis  string

@@ -156,7 +156,7 @@ func (w *simulation) create(o *order, name string, r payment.CreateRequest, p *p
 	w.last.create = true
 }
 
-// mint makes the service record the terms of a token, which the order then has.
+// mint requests a token for an order. The service records the token's terms.
 func (w *simulation) mint(o *order) {
 	r := payment.CreateRequest{Order: o.id, Terms: w.terms(o)}
 	p, losses := o.set(r.Terms, 0, always), w.losses

@@ -64,7 +64,7 @@ func (w *simulation) goBack() {
 	w.elapse(time.Millisecond)
 	w.keepState()
 	w.states[len(w.states)-1].at = s.at  // as old as its oldest part
-	if time.Since(s.at) > 20*time.Hour { // Stripe may have forgotten the keys of lost attempts
+	if time.Since(s.at) > 20*time.Hour { // Stripe may have deleted the keys of lost attempts
 		w.crashAll()
 		w.startReplica()
 		w.awaitRecovery()

@@ -36,7 +36,7 @@ func (q queue[ID]) due(now time.Time) []ID {
 	return due
 }
 
-// claim returns due ids of any partition and hides them for a while, since the claiming process may die.
+// claim returns due ids of any partition and hides them for a while. They return if the claiming process crashes.
 func claim[ID ~string](r *redis, of func(*partition) queue[ID], limit int, hide time.Duration) []ID {
 	var taken []ID
 	for _, part := range r.parts {

@@ -39,8 +39,8 @@ func (s *stripe) capture(id payment.ID, amount int64) (payment.Answer, error) {
 	return s.answer(p), nil
 }
 
-// rememberedRefund is the stored result of a refund's idempotency key.
-type rememberedRefund struct {
+// storedRefund is the result that Stripe stores for a refund's idempotency key.
+type storedRefund struct {
 	form string
 	made *refund
 }
@@ -67,7 +67,7 @@ func (s *stripe) openRefund(key, text string) (payment.RefundSeen, error) {
 		}
 	}
 	made := s.addRefund(p, f)
-	s.refundKeys[key] = rememberedRefund{text, made}
+	s.refundKeys[key] = storedRefund{text, made}
 	return made.RefundSeen, nil
 }
 

@@ -102,7 +102,7 @@ func newSimulation(seed uint64, m mutant) *simulation {
 	w.settings = s
 	w.hints = &hints{waiting: map[string][]chan struct{}{}, lose: func() bool { return w.fault(0.2) }}
 	w.redis = newRedis(w, s.partitions)
-	w.stripe = &stripe{sim: w, keys: map[string]remembered{}, refundKeys: map[string]rememberedRefund{}}
+	w.stripe = &stripe{sim: w, keys: map[string]storedResult{}, refundKeys: map[string]storedRefund{}}
 	w.redis.skew = s.redisSkew
 	for n := range s.orders {
 		w.orders = append(w.orders, newOrder(payment.OrderID(fmt.Sprintf("order-%d", n+1))))

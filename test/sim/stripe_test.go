@@ -18,10 +18,10 @@ type stripe struct {
 	sim     *simulation
 	intents []*intent // oldest first
 	events  []*event  // oldest first
-	keys    map[string]remembered
+	keys    map[string]storedResult
 
 	refunds    []*refund // oldest first
-	refundKeys map[string]rememberedRefund
+	refundKeys map[string]storedRefund
 
 	requests int
 	charges  int
@@ -52,8 +52,8 @@ func (p *intent) payable() bool {
 		p.Status == payment.RequiresAction
 }
 
-// remembered is the stored result of an idempotency key.
-type remembered struct {
+// storedResult is the result that Stripe stores for an idempotency key.
+type storedResult struct {
 	form   string
 	until  time.Time
 	answer payment.Answer
@@ -124,8 +124,8 @@ func (s *stripe) open(key, text string) (payment.Answer, error) {
 		return payment.Answer{}, err
 	}
 	// Source: https://docs.stripe.com/api/idempotent_requests, "after they're at least 24 hours old"
-	k := remembered{form: text, until: time.Now().Add(24*time.Hour + s.sim.upTo(time.Hour)), err: refusal(f.Terms)}
-	failed := &payment.Error{Code: payment.CodeStripeError, Detail: "a failure that Stripe remembers"}
+	k := storedResult{form: text, until: time.Now().Add(24*time.Hour + s.sim.upTo(time.Hour)), err: refusal(f.Terms)}
+	failed := &payment.Error{Code: payment.CodeStripeError, Detail: "a failure that Stripe stores with the key"}
 	switch {
 	case k.err != nil:
 	case s.sim.fault(0.03):
@@ -144,7 +144,7 @@ func (s *stripe) open(key, text string) (payment.Answer, error) {
 }
 
 // replay returns the stored response of an idempotency key, with a new date.
-func (s *stripe) replay(k remembered, text string) (payment.Answer, error) {
+func (s *stripe) replay(k storedResult, text string) (payment.Answer, error) {
 	if k.form != text {
 		return payment.Answer{}, &payment.Error{
 			Code: payment.CodeStripeError, Detail: "the key was used for another form", Replayed: true, Mismatch: true,

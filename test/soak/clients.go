@@ -69,7 +69,7 @@ type customer struct {
 	stepsDone  atomic.Bool // all steps at Stripe are done
 }
 
-// run plays the order from its create to the final read.
+// run runs the order from its create to the final read.
 func (c *customer) run(ctx context.Context) error {
 	if err := c.open(ctx); err != nil {
 		return err
