@@ -116,7 +116,7 @@ func must[T any](value T, err error) func(t *testing.T) T {
 	}
 }
 
-// TestAgainstKasse plays each call of the client on a real server.
+// TestAgainstKasse makes each call of the client at a real server.
 func TestAgainstKasse(t *testing.T) {
 	d := startDev(t)
 	t.Run("card", d.in(testCard))

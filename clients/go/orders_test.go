@@ -15,7 +15,7 @@ import (
 	kasse "kasse/clients/go"
 )
 
-// testOrders lists the orders of one customer, so that those of the other tests are out of sight.
+// testOrders lists the orders of one customer, so that the list has no orders of other tests.
 func testOrders(d *dev) {
 	t, ctx := d.t, d.t.Context()
 	customer := d.newCustomer()
@@ -91,8 +91,8 @@ func (d *dev) newCustomer() kasse.CustomerID {
 	return customer.ID
 }
 
-// TestOrdersAskForPagesWhenNeeded: a page that is empty is not the last one, a failed one is asked
-// for again, and none is asked for after the caller has stopped.
+// TestOrdersAskForPagesWhenNeeded: an empty page is not the last one, a failed page is requested
+// again, and no page is requested after the caller has stopped.
 func TestOrdersAskForPagesWhenNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := script{t: t, answers: []http.HandlerFunc{
@@ -115,7 +115,7 @@ func TestOrdersAskForPagesWhenNeeded(t *testing.T) {
 			t.Errorf("the orders are %v, by %v", ids, s.paths)
 		}
 		if !strings.HasSuffix(s.paths[3], "/v1/orders?after=c2&customer=cus_1&limit=7") {
-			t.Errorf("the last page is asked for by %s", s.paths[3])
+			t.Errorf("the request for the last page is %s", s.paths[3])
 		}
 	})
 }
