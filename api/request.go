@@ -123,7 +123,7 @@ func readJSON(c echo.Context) ([]byte, error) {
 	case err == nil && len(text) == 0:
 		return []byte("{}"), nil
 	case !isJSON(h.Values(echo.HeaderContentType)):
-		return nil, unsupported(echo.HeaderContentType, "must be application/json, bare or with charset=utf-8")
+		return nil, unsupported(echo.HeaderContentType, "must be application/json, alone or with charset=utf-8")
 	}
 	return text, err
 }
