@@ -14,7 +14,7 @@ func (w *stack) introduce(out io.Writer) {
 	if w.control == "" {
 		return
 	}
-	_, _ = fmt.Fprintf(out, "Control  %s\n\nA walk to paste into another terminal:\n\n", w.control)
+	_, _ = fmt.Fprintf(out, "Control  %s\n\nCommands to paste into another terminal:\n\n", w.control)
 	_, _ = fmt.Fprintf(out, walk, serviceKey, w.kasse, w.stripe)
 }
 

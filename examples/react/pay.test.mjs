@@ -297,7 +297,7 @@ async function startDev() {
   let [printed, log] = ['', ''];
   child.stdout.on('data', (text) => (printed += text));
   child.stderr.on('data', (text) => (log += text));
-  await until('kasse-dev', () => printed.includes('A walk to paste') || child.exitCode !== null);
+  await until('kasse-dev', () => printed.includes('Commands to paste') || child.exitCode !== null);
   assert.equal(child.exitCode, null, log);
   const address = (name) => new RegExp(`^${name} +(\\S+)`, 'm').exec(printed)[1];
   const ended = new Promise((resolve) => child.once('close', resolve));

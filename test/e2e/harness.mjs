@@ -62,7 +62,7 @@ export function environment(env = {}, complete = true) {
       w.log = '';
       w.process.stdout.on('data', (text) => (printed += text));
       w.process.stderr.on('data', (text) => (w.log += text));
-      await until('kasse-dev', () => printed.includes('A walk to paste') || w.process.exitCode !== null);
+      await until('kasse-dev', () => printed.includes('Commands to paste') || w.process.exitCode !== null);
       for (const name of ['Shop', 'Console', 'Kasse', 'Stripe', 'Control']) {
         w[name.toLowerCase()] = new RegExp(`${name} +(\\S+)`).exec(printed)?.[1];
       }

@@ -116,7 +116,7 @@ func TestWalk(t *testing.T) {
 		t, binary(t, kasseDevBinary), nil, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0",
 		"-control-addr", ":0", "-shop-addr", ":0", "-console-addr", ":0",
 	)
-	const before = "A walk to paste into another terminal:\n\n"
+	const before = "Commands to paste into another terminal:\n\n"
 	wait.UntilTrue(t, "the printed walk", func() bool {
 		const end = "/v1/events -H \"Authorization: Bearer $KEY\"\n"
 		return strings.HasSuffix(p.stdout.String(), end) || p.hasEnded()

@@ -31,7 +31,7 @@ redis-server --unixsocket "$work/redis.sock" --unixsocketperm 777 --port 0 --dir
 	--appendonly yes --appendfsync always >"$work/redis.log" &
 started+=($!)
 for _ in $(seq 600); do
-	! { grep -q "A walk to paste" "$work/dev" && [ -S "$work/redis.sock" ]; } || break
+	! { grep -q "Commands to paste" "$work/dev" && [ -S "$work/redis.sock" ]; } || break
 	sleep 0.1
 done
 stripe=$(awk '$1 == "Stripe" { print $2 }' "$work/dev")

@@ -43,7 +43,7 @@ export async function startDev(env = {}) {
   const names = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'];
   const addresses = names.flatMap((name) => [`-${name}`, ':0']);
   const run = start(process.env.KASSE_DEV, [...addresses, '-settle', '1000h'], env);
-  await until('kasse-dev', () => run.printed.includes('A walk to paste') || run.gone());
+  await until('kasse-dev', () => run.printed.includes('Commands to paste') || run.gone());
   assert.ok(!run.gone(), run.log);
   for (const name of ['Kasse', 'Stripe', 'Control'])
     run[name.toLowerCase()] = new RegExp(`^${name} +(\\S+)`, 'm').exec(run.printed)[1];
