@@ -35,8 +35,8 @@ var classes = []struct{ name, loses string }{
 	{"every write", "nothing that was acknowledged, as long as the disk is kept"},
 }
 
-// Judge returns the servers' durability, with the store's number of WaitReplicas.
-func Judge(servers []Server, waitReplicas int) Durability {
+// DurabilityOf returns the servers' durability, with the store's number of WaitReplicas.
+func DurabilityOf(servers []Server, waitReplicas int) Durability {
 	worst := keepsWrites
 	var d Durability
 	replicas := 0 // of the master that has the most

@@ -56,7 +56,7 @@ func TestDurability(t *testing.T) {
 				s.Failing != "" {
 				t.Errorf("got %+v", s)
 			}
-			d := store.Judge(servers, test.wait)
+			d := store.DurabilityOf(servers, test.wait)
 			if d.Class != test.class || d.Loses == "" || (len(d.Flaws) == 0) != (test.names == nil) {
 				t.Errorf("got %+v, want %s", d, test.class)
 			}
@@ -94,7 +94,7 @@ func TestDurabilityOfAll(t *testing.T) {
 				t.Errorf("the mode is %q, %v; want %q", kind, err, mode)
 			}
 			servers := inspected(t, mode, url, test.servers)
-			d := store.Judge(servers, 0)
+			d := store.DurabilityOf(servers, 0)
 			if d.Class != "every write" || len(d.Flaws) > 0 || d.Failover == "" ||
 				!strings.Contains(d.Loses, d.Failover) {
 				t.Errorf("got %+v", d)
@@ -112,7 +112,7 @@ func TestDurabilityOfAll(t *testing.T) {
 			if err := weak.ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
 				t.Fatal(err)
 			}
-			d = store.Judge(inspected(t, mode, url, test.servers), 1)
+			d = store.DurabilityOf(inspected(t, mode, url, test.servers), 1)
 			if (d.Failover != "") != test.failover {
 				t.Errorf("with one replica that confirms: got %q", d.Failover)
 			}

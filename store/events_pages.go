@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
+var loadEventsSource = scriptSource("load_events")
 
 func (s *Store) everyPartition() []int {
 	all := make([]int, s.Partitions)
@@ -84,7 +84,7 @@ func (s *Store) runLoadEvents(ctx context.Context, parts []partitionPage, which 
 	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, n := range which {
 			part := s.partitionAt(n)
-			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), s.meta(part)}, args(n)...)
+			pipe.Eval(ctx, loadEventsSource, []string{part.events(), s.meta(part)}, args(n)...)
 		}
 		return nil
 	})

@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-var loadIndexSource, _ = scripts.ReadFile("scripts/load_index.lua")
+var loadIndexSource = scriptSource("load_index")
 
 // mostListed bounds how many orders one page examines. A page for a rare state may be empty.
 const mostListed = 1_000
@@ -85,7 +85,7 @@ func (s *Store) loadIndex(
 	}
 	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, part := range s.partitions() {
-			pipe.Eval(ctx, string(loadIndexSource), []string{index(part), s.meta(part)}, high, below, low, most+1)
+			pipe.Eval(ctx, loadIndexSource, []string{index(part), s.meta(part)}, high, below, low, most+1)
 		}
 		return nil
 	})

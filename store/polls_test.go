@@ -73,7 +73,7 @@ func (p *usageProxy) classify(one *usage, sent []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// The last is text of load_events.lua, which is sent whole.
-	polls := []string{"\r\nhmget\r\n", "\r\nhget\r\n", "\r\nget\r\n", "reads one partition's"}
+	polls := []string{"\r\nhmget\r\n", "\r\nhget\r\n", "\r\nget\r\n", "local wanted, most, look ="}
 	one.polled = one.polled || slices.ContainsFunc(polls, has)
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }

@@ -15,7 +15,7 @@ import (
 
 var queueReadScript, finishClaimScript = script("queue_read"), script("finish_claim")
 
-var claimReadsSource, _ = scripts.ReadFile("scripts/claim_reads.lua")
+var claimReadsSource = scriptSource("claim_reads")
 
 // ClaimReads returns payments whose read is due, the longest due first, and hides them from all replicas for a
 // while. If another replica claims some at the same time, fewer are returned.
@@ -128,7 +128,7 @@ func (s *Store) claimFrom(
 	}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n, share := range shares {
-			pipe.Eval(ctx, string(claimReadsSource), []string{queue(s.partitionAt(n))}, share, hide.Milliseconds())
+			pipe.Eval(ctx, claimReadsSource, []string{queue(s.partitionAt(n))}, share, hide.Milliseconds())
 		}
 		return nil
 	})

@@ -84,6 +84,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -168,12 +169,19 @@ func (s *Store) Ping(ctx context.Context) error { return unavailable(s.redis.Pin
 //go:embed scripts/*.lua
 var scripts embed.FS
 
-func script(name string) *redis.Script {
+func script(name string) *redis.Script { return redis.NewScript(scriptSource(name)) }
+
+// comments are lines that hold nothing but a comment.
+var comments = regexp.MustCompile(`(?m)^[ \t]*--.*$`)
+
+// scriptSource returns a script without its comments, since EVAL sends the whole source. The lines stay, so that their
+// numbers in Redis's errors are those of the file.
+func scriptSource(name string) string {
 	source, err := scripts.ReadFile("scripts/" + name + ".lua")
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	return redis.NewScript(string(source))
+	return comments.ReplaceAllString(string(source), "")
 }
 
 // Replies that are not data: our scripts' own, and Redis's for a key of a type that we never gave it.

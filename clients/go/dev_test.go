@@ -121,6 +121,7 @@ func TestAgainstKasse(t *testing.T) {
 	d := startDev(t)
 	t.Run("card", d.in(testCard))
 	t.Run("token and decline", d.in(testToken))
+	t.Run("token that only reads", d.in(testReadToken))
 	t.Run("manual capture", d.in(testCapture))
 	t.Run("cancel", d.in(testCancel))
 	t.Run("feed", d.in(testFeed))
@@ -185,6 +186,19 @@ func testToken(d *dev) {
 	d.until(holder, opened.PaymentIntent, kasse.StatePaid)
 	if order := must(page.Order(ctx, "token"))(t); order.Payment == nil || order.Payment.State != kasse.StatePaid {
 		t.Errorf("the order is %+v", order)
+	}
+}
+
+func testReadToken(d *dev) {
+	t, ctx := d.t, d.t.Context()
+	terms := kasse.PaymentCreate{OrderID: "read", Amount: 900, Currency: "usd"}
+	must(d.client.CreatePayment(ctx, terms))(t)
+	reader := d.as(must(d.client.MintReadToken(ctx, kasse.ReadTokenCreate{OrderID: "read"}))(t).Token)
+	if order := must(reader.Order(ctx, "read"))(t); order.Payment == nil || order.Payment.Amount != 900 {
+		t.Errorf("the order is %+v", order)
+	}
+	if opened, err := reader.CreatePayment(ctx, terms); !errors.Is(err, kasse.ProblemCodeInsufficientScope) {
+		t.Errorf("a token that only reads opens %+v, %v", opened, err)
 	}
 }
 

@@ -116,6 +116,20 @@ func (c *Client) MintOrderToken(ctx context.Context, terms PaymentCreate) (*Orde
 	return post[OrderToken](ctx, c, "/v1/order-tokens", terms, nil)
 }
 
+// ReadTokenCreate names the order of a token that only reads.
+type ReadTokenCreate struct {
+	OrderID         OrderID                 `json:"order_id"`
+	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"` // nil: the server's defaults
+}
+
+// MintReadToken returns a token with which a page reads the order and refreshes its customer
+// session, and pays nothing. It stores no terms, and is for the order's present customer. It needs
+// the scope write. ProblemCodeNotFound means that there is no such order, or that the server has no
+// secret to sign tokens.
+func (c *Client) MintReadToken(ctx context.Context, order ReadTokenCreate) (*OrderToken, error) {
+	return post[OrderToken](ctx, c, "/v1/order-tokens", order, nil)
+}
+
 // etag formats a version for If-Match and If-None-Match.
 func etag(v Version) string { return `"` + strconv.FormatInt(v, 10) + `"` }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -63,7 +64,9 @@ func (env *environment) broadcast(name, address string, ask waitRequest, one int
 	case at := <-done:
 		env.line(name, waiterCount, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
 	case <-time.After(time.Minute):
-		return fmt.Errorf("%s: only %d of %d waiters were notified: %w", name, notified.Load(), waiterCount, all.err())
+		return errors.Join(
+			fmt.Errorf("%s: only %d of %d waiters were notified", name, notified.Load(), waiterCount), all.err(),
+		)
 	}
 	return nil
 }

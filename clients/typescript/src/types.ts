@@ -90,6 +90,9 @@ export type PaymentCreate = Schemas['PaymentCreate'];
 /** Features of Stripe's Payment Element for a known customer: the saved methods to show, and whether to save. */
 export type CustomerSessionOptions = Schemas['CustomerSessionOptions'];
 
+/** The terms of a token. With the order's id alone, or with a session, the token only reads. */
+export type OrderTokenCreate = Schemas['OrderTokenCreate'];
+
 /**
  * A token with which a page or an app pays one order. It is valid until `expires_at` (RFC 3339). `rev`
  * is the age of its terms in Unix milliseconds: of two tokens, the terms of the higher one count.

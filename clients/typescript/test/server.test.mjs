@@ -46,6 +46,14 @@ describe('a backend', () => {
     assert.equal((await kasse.order(order.order_id)).payment.metadata.cart, 'c-1');
   });
 
+  test('mints a token that only reads', async () => {
+    const opened = await kasse.create(terms());
+    const { token } = await kasse.orderToken({ order_id: opened.order_id });
+    const page = createKasse({ baseUrl: dev.kasse, getToken: () => token });
+    assert.equal((await page.order(opened.order_id)).payment.amount, opened.amount);
+    await assert.rejects(page.open(), (error) => isKasseError(error, 'insufficient_scope'));
+  });
+
   test('changes the amount of the newest version only', async () => {
     const opened = await kasse.create(terms());
     const changed = await kasse.changeAmount(opened.payment_intent, { amount: 5000, version: opened.version });

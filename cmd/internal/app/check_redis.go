@@ -189,7 +189,7 @@ func (c *checkup) durability(servers []store.Server) {
 			servers[i].Eviction = noEviction // reported once
 		}
 	}
-	d := store.Judge(servers, c.RedisWaitReplicas)
+	d := store.DurabilityOf(servers, c.RedisWaitReplicas)
 	c.report(levelOK, "durability", "class %q: may lose %s", d.Class, d.Loses)
 	level := map[string]string{"require": levelWrong, "warn": levelWarning, "off": levelOK}[c.RedisDurability]
 	for _, flaw := range d.Flaws {

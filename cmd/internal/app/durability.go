@@ -18,7 +18,7 @@ func (a *App) assess(ctx context.Context) error {
 	for {
 		servers, err := store.Inspect(ctx, a.RedisMode, a.RedisURL.Reveal())
 		if err == nil {
-			return a.checkDurability(ctx, store.Judge(servers, a.RedisWaitReplicas))
+			return a.checkDurability(ctx, store.DurabilityOf(servers, a.RedisWaitReplicas))
 		}
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // asked to stop

@@ -18,6 +18,7 @@ export type {
   OpenedPayment,
   Order,
   OrderToken,
+  OrderTokenCreate,
   PaymentCreate,
   PaymentView,
   Problem,

@@ -6,6 +6,7 @@ import type {
   OpenedPayment,
   Order,
   OrderToken,
+  OrderTokenCreate,
   PaymentCreate,
   PaymentView,
   Refund,
@@ -46,9 +47,10 @@ export interface KasseServer {
   create(order: PaymentCreate, options?: CallOptions): Promise<OpenedPayment>;
   /**
    * Stores the terms as the order's newest, and mints a token with which a page pays this order
-   * (write). Throws `not_found` if the server has no secret for tokens (`ORDER_TOKEN_SECRETS`).
+   * (write). With `order_id` alone, or with `customer_session`, nothing is stored, and the token only
+   * reads. Throws `not_found` if the server has no secret for tokens (`ORDER_TOKEN_SECRETS`).
    */
-  orderToken(order: PaymentCreate, options?: CallOptions): Promise<OrderToken>;
+  orderToken(order: OrderTokenCreate, options?: CallOptions): Promise<OrderToken>;
   /** Returns the order with its payments (read). */
   order(id: string, options?: CallOptions): Promise<Order>;
   /**

@@ -157,16 +157,11 @@ async function refresh() {
   again = busy;
   if (busy) return;
   busy = true;
-  try {
-    do {
-      again = false;
-      await load();
-    } while (again);
-  } catch (error) {
-    say(error.message, true);
-  } finally {
-    busy = false;
-  }
+  do {
+    again = false;
+    await load().catch((error) => say(error.message, true));
+  } while (again);
+  busy = false;
 }
 
 async function load() {
