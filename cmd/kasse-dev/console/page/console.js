@@ -189,6 +189,7 @@ async function press(button) {
   try {
     if (button.dataset.action) await pressAction(button, name);
     else await pressWorld(button.dataset.world);
+    clearTimeout(slow); // a refresh that takes long must not hide the result
     await refresh();
   } catch (error) {
     clearTimeout(slow);
