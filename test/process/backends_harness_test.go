@@ -131,7 +131,7 @@ func (s *shop) startKasse(env map[string]string) {
 		if s.dev.hasEnded() {
 			s.t.Fatalf("kasse-dev ended: %s", s.dev.stderr.String())
 		}
-		return strings.Contains(s.dev.stdout.String(), "\nA walk ")
+		return strings.Contains(s.dev.stdout.String(), "\nCommands to paste ")
 	})
 	s.stripe = address("Stripe")
 	target, err := url.Parse(address("Kasse"))

@@ -36,7 +36,7 @@ fi
 	>"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-until grep -q '^A walk' "$work/printed"; do
+until grep -q '^Commands to paste' "$work/printed"; do
 	kill -0 $dev
 	sleep 0.1
 done
