@@ -131,7 +131,7 @@ func (t *target) awaitsMethod() error {
 // setAmount proposes the amount to the order and sets it at Stripe. It becomes the order's amount unless
 // Stripe refuses it. If Stripe's response is lost it does, too, since the backend has decided it.
 func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int64) error {
-	proposal := payment.Proposal{Amount: amount, Rev: max(t.order.Rev+1, t.now.UnixMilli())}
+	proposal := payment.Proposal{Amount: amount, Rev: t.order.NextRev(t.now)}
 	if err := s.take(ctx, t, l, payment.AmountProposed{Proposal: proposal}); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func (s *Service) RecordTerms(ctx context.Context, r payment.CreateRequest) (rev
 	}
 	t := &target{ref: payment.Ref{Order: r.Order}}
 	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
-		rev = max(o.Rev+1, now.UnixMilli())
+		rev = o.NextRev(now)
 		if o.Frozen() {
 			return nil, nil //nolint:nilnil // nothing happens to the order
 		}

@@ -273,3 +273,21 @@ func TestRetention(t *testing.T) {
 		}
 	}
 }
+
+// TestRevNamesOneSetOfTerms: terms that are set while Stripe is being asked to set another amount get a rev of their
+// own, also if Redis's clock has gone back.
+func TestRevNamesOneSetOfTerms(t *testing.T) {
+	now := time.UnixMilli(1_760_000_000_000)
+	for _, test := range []struct{ order, proposed, want int64 }{
+		{0, 0, now.UnixMilli()},
+		{now.UnixMilli() - 1, 0, now.UnixMilli()},
+		{now.UnixMilli(), 0, now.UnixMilli() + 1},
+		{now.UnixMilli() + 500, now.UnixMilli() + 501, now.UnixMilli() + 502},
+		{now.UnixMilli() - 9, now.UnixMilli(), now.UnixMilli() + 1},
+	} {
+		o := Order{Rev: test.order, Proposed: Proposal{Rev: test.proposed}}
+		if rev := o.NextRev(now); rev != test.want {
+			t.Errorf("after %d, and %d at Stripe, the next rev is %d, want %d", test.order, test.proposed, rev, test.want)
+		}
+	}
+}

@@ -30,13 +30,13 @@ func (o *Order) applyTerms(r CreateRequest, mayReopen bool, now time.Time) error
 	bound := o.Terms != Terms{}
 	switch {
 	case r.Rev == 0 && r.Reopen && mayReopen && o.Winner == "" && o.Terms != r.Terms:
-		o.Terms, o.Rev = r.Terms, max(o.Rev+1, now.UnixMilli())
+		o.Terms, o.Rev = r.Terms, o.NextRev(now)
 	case r.Rev == 0 && bound && o.Terms != r.Terms:
 		return orderConflict()
 	case r.Rev == 0 && now.UnixMilli()-o.Rev >= keyRevs.Milliseconds():
-		o.Terms, o.Rev = r.Terms, now.UnixMilli()
+		o.Terms, o.Rev = r.Terms, o.NextRev(now)
 	case r.Rev == 0 && !bound: // an age names one set of terms
-		o.Terms, o.Rev = r.Terms, max(o.Rev+1, now.UnixMilli())
+		o.Terms, o.Rev = r.Terms, o.NextRev(now)
 	case !o.Frozen() && (r.Rev > o.Rev || (!bound && r.Rev == o.Rev)):
 		o.Terms, o.Rev = r.Terms, r.Rev
 	}
@@ -44,6 +44,12 @@ func (o *Order) applyTerms(r CreateRequest, mayReopen bool, now time.Time) error
 		return orderConflict()
 	}
 	return nil
+}
+
+// NextRev returns the rev of terms that are set now, in Unix milliseconds. A rev names one set of terms, so it is above
+// those of the order's terms and of an amount that Stripe is being asked to set.
+func (o *Order) NextRev(now time.Time) int64 {
+	return max(o.Rev+1, o.Proposed.Rev+1, now.UnixMilli())
 }
 
 func orderConflict() *Error {
