@@ -133,7 +133,7 @@ func (d *player) poll(ctx context.Context, want string) (string, error) {
 		case err != nil:
 			return "", err
 		case seen.State == want:
-			return fmt.Sprintf("%s after %d polls (next: %s)", seen.State, polls, seen.Next), nil
+			return fmt.Sprintf("%s at poll %d (next: %s)", seen.State, polls, seen.Next), nil
 		}
 	}
 }
