@@ -133,7 +133,11 @@ func (d *player) poll(ctx context.Context, want string) (string, error) {
 		case err != nil:
 			return "", err
 		case seen.State == want:
-			return fmt.Sprintf("%s at poll %d (next: %s)", seen.State, polls, seen.Next), nil
+			noun := "polls"
+			if polls == 1 {
+				noun = "poll"
+			}
+			return fmt.Sprintf("%s after %d %s (next: %s)", seen.State, polls, noun, seen.Next), nil
 		}
 	}
 }
