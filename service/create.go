@@ -117,13 +117,15 @@ func (s *Service) openNext(
 	if err != nil {
 		return Opened{}, done, err
 	}
+	before := t.order
+	err = s.adoptForgotten(ctx, t, l)
+	if err != nil || len(t.order.Attempts) != len(before.Attempts) || t.order.Rev != before.Rev ||
+		t.order.Frozen() != before.Frozen() { // the step was decided for another order
+		return Opened{}, again, err
+	}
 	planned := t.order
 	if terms != nil {
 		planned, _ = t.order.Apply(terms, t.now)
-	}
-	forgotten, err := s.adoptForgotten(ctx, t, l)
-	if err != nil || forgotten {
-		return Opened{}, again, err
 	}
 	number := len(planned.Attempts) + 1
 	form := s.stripe.PaymentForm(r, planned.Terms, number, planned.Rev)

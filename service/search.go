@@ -109,26 +109,25 @@ func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms pa
 }
 
 // adoptForgotten looks for attempts that Redis has lost and neither the catch-up has found nor Stripe's
-// idempotency keys still protect. Otherwise a second payment would be made. It reports whether any was found.
-func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) (bool, error) {
+// idempotency keys still protect. Otherwise a second payment would be made.
+func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) error {
 	if !payment.KeysForgotten(time.Unix(0, s.caughtUp.Load()), t.now) {
-		return false, nil
+		return nil
 	}
 	done, now, err := s.catchUps.LoadCatchUp(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if done.IsZero() { // nothing can have been lost yet
 		done = now
 	}
 	s.caughtUp.Store(done.UnixNano())
 	if !payment.KeysForgotten(done, now) {
-		return false, nil
+		return nil
 	}
 	if err := s.take(ctx, t, l); err != nil {
-		return false, err
+		return err
 	}
-	known := len(t.order.Payments())
 	found, err := s.findPayments(ctx, t, "", done.Add(-catchUpMargin), now.Add(findMargin))
 	var facts payment.Fact
 	if len(found) > 0 {
@@ -137,5 +136,5 @@ func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) (bool
 	if _, releaseErr := s.release(ctx, t, l, payment.CauseRead, facts); err == nil {
 		err = releaseErr
 	}
-	return len(t.order.Payments()) > known, err
+	return err
 }

@@ -17,5 +17,6 @@ var keptSeeds = []struct {
 	{193417255571361, "the same, in the third attempt of an order"},
 	{38872381571944, "Redis's clock was seven minutes ahead: a search left out the payment of an attempt without an answer"},
 	{25000175505512, "a worker removed an order from its queue that a create had queued again meanwhile"},
+	{179921667982540, "a loss during a search let a create reserve an attempt with the form of another one"},
 	{78673940571073, "a token was minted during a change of the amount, and both prices had the same rev"},
 }
