@@ -20,6 +20,9 @@ const (
 type lineBatch struct {
 	out io.Writer
 
+	writing sync.Mutex // held while lines are written, so that they stay in order
+	spare   []byte     // the buffer that was written last
+
 	mu    sync.Mutex
 	lines []byte
 	due   *time.Timer // calls Flush while lines wait; nil: it was never needed
@@ -27,6 +30,14 @@ type lineBatch struct {
 
 // Write takes one or more whole lines. It does not fail: slog ignores errors of its output too.
 func (b *lineBatch) Write(lines []byte) (int, error) {
+	if b.add(lines) > mostLines {
+		b.Flush()
+	}
+	return len(lines), nil
+}
+
+// add appends lines to those that wait, and returns how many bytes wait now.
+func (b *lineBatch) add(lines []byte) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -36,25 +47,22 @@ func (b *lineBatch) Write(lines []byte) (int, error) {
 	default:
 		b.due.Reset(linesWait)
 	}
-	if b.lines = append(b.lines, lines...); len(b.lines) > mostLines {
-		b.flush()
-	}
-	return len(lines), nil
+	b.lines = append(b.lines, lines...)
+	return len(b.lines)
 }
 
-// Flush writes all that waits.
+// Flush writes all lines that wait. Requests that end meanwhile add theirs to another buffer.
 func (b *lineBatch) Flush() {
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.flush()
-}
-
-// flush is Flush for a caller that holds the lock.
-func (b *lineBatch) flush() {
-	if len(b.lines) > 0 {
-		_, _ = b.out.Write(b.lines) // there is nowhere to report it
-		b.lines = b.lines[:0]
+	lines := b.lines
+	b.lines = b.spare[:0]
+	b.mu.Unlock()
+	if len(lines) > 0 {
+		_, _ = b.out.Write(lines) // there is nowhere to report it
 	}
+	b.spare = lines[:0]
 }
 
 // mayWait reports whether a record is the line of a request that was answered.
