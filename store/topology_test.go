@@ -33,6 +33,7 @@ func TestMastersAreLookedUpAtOnce(t *testing.T) {
 				must(t, call(t.Context(), s))
 				stores = append(stores, s)
 			}
+			awaitReplicas(t, c.Nodes())
 			harm(c)
 			for i, s := range stores {
 				wait.UntilTrue(t, "the new master to be found", func() bool { return calls[i](t.Context(), s) == nil })
