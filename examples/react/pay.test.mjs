@@ -44,6 +44,9 @@ describe('the example', () => {
         request.url().startsWith(dev.kasse) &&
         requests.push(`${request.method()} ${new URL(request.url()).pathname}`),
     );
+    const held = new Set(); // requests that Kasse may hold
+    page.on('request', (request) => new URL(request.url()).searchParams.has('wait') && held.add(request));
+    for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => held.delete(request));
     page.on('pageerror', (error) => flaws.push(String(error)));
     page.on(
       'console',
@@ -59,7 +62,7 @@ describe('the example', () => {
     await page.waitForURL('**/checkout?order=*');
     const order = new URL(page.url()).searchParams.get('order');
     const pay = (name = 'Pay €42.00') => page.getByRole('button', { name }).click();
-    return { page, order, requests, pay, shows: (text) => page.getByText(text).first().waitFor() };
+    return { page, order, requests, held, pay, shows: (text) => page.getByText(text).first().waitFor() };
   }
 
   async function card(page, number) {
@@ -150,10 +153,14 @@ describe('the example', () => {
     const ada = await customer(t);
     await debit(ada);
     await ada.shows('on its way');
-    const { payment } = await orderOf(ada.order);
+    const payment = await until('the request that Kasse holds', async () => {
+      const { payment: latest } = await orderOf(ada.order);
+      const waits = [...ada.held].some((request) => request.headers()['if-none-match'] === `"${latest.version}"`);
+      return waits && latest;
+    });
     await hide(ada.page, true);
     await control(`/payments/${payment.payment_intent}/settle`, { fail: true });
-    // Kasse already held this request when the tab was hidden.
+    // Kasse answers the request that it held when the tab was hidden.
     await ada.page.getByRole('alert').filter({ hasText: 'declined' }).waitFor();
     const before = ada.requests.length;
     await control(`/payments/${payment.payment_intent}/status`, { status: 'succeeded' });
@@ -236,9 +243,13 @@ describe('the example', () => {
   test('a used session is renewed, and the saved card is shown again', async (t) => {
     const ada = await customer(t);
     await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor(); // this load has another session than the reload
-    await ada.page.route('**/v1/elements/sessions?*', async (route) => (await route.fetch(), route.continue()), {
-      times: 1,
-    }); // the first request uses the session, the repeat finds it used
+    let uses = 0; // of the session that the reload gets: the first one uses it up, and the page's own finds it used
+    await ada.page.route('**/v1/elements/sessions?*', async (route) => {
+      if (uses === 1) await route.fetch();
+      uses += uses;
+      await route.continue();
+    });
+    ada.page.once('framenavigated', () => (uses = 1));
     await ada.page.reload();
     await ada.page.getByRole('radio', { name: 'Visa •••• 4242' }).waitFor();
     assert.ok(
@@ -281,7 +292,9 @@ const hide = (page, hidden) =>
 
 async function until(what, look) {
   const end = Date.now() + patience;
-  while (!(await look())) {
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen;
     if (Date.now() > end) assert.fail(`${what}: not within ${patience / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
