@@ -136,9 +136,11 @@ func workCalls(s *store.Store) map[string]func(context.Context) error {
 		"ReadsWithin":   func(ctx context.Context) error { return second(s.ReadsWithin(ctx, time.Minute)) },
 		"ReadsDue":      func(ctx context.Context) error { return second(s.ReadsDue(ctx)) },
 		"SetAccount":    func(ctx context.Context) error { return s.SetAccount(ctx, "acct_1") },
-		"SaveCatchUp":   func(ctx context.Context) error { return s.SaveCatchUp(ctx, payment.CatchUp{Now: time.Unix(1, 0)}) },
-		"BeginCatchUp":  func(ctx context.Context) error { return second(s.BeginCatchUp(ctx)) },
-		"PadReads":      func(ctx context.Context) error { return s.PadReads(ctx, "pi_1", 0) },
+		"SaveCatchUp": func(ctx context.Context) error {
+			return s.SaveCatchUp(ctx, payment.CatchUp{Now: time.Unix(1, 0)})
+		},
+		"BeginCatchUp": func(ctx context.Context) error { return second(s.BeginCatchUp(ctx)) },
+		"PadReads":     func(ctx context.Context) error { return s.PadReads(ctx, "pi_1", 0) },
 		"UseQuota": func(ctx context.Context) error {
 			_, _, err := s.UseQuota(ctx, "service:shop", 5, time.Second)
 			return err

@@ -56,7 +56,7 @@ func (s *Store) BeginCatchUp(ctx context.Context) (began payment.CatchUp, err er
 // SaveCatchUp stores the start of a finished pass as the cursor of every partition; no cursor goes back. Redis
 // replicates a cursor after what the pass wrote in its partition before: a failover that loses these writes loses the
 // cursor, too. A failover during the pass would lose only the writes: then nothing is stored, and the error is
-// payment.ErrFailover.
+// payment.ErrFailover. Only a failover between this check and the write of the cursor goes unnoticed.
 func (s *Store) SaveCatchUp(ctx context.Context, began payment.CatchUp) error {
 	if began.Masters != "" {
 		switch masters, err := s.histories(ctx); {

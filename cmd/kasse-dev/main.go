@@ -103,7 +103,7 @@ func parse(args []string) (options, error) {
 		"seed of the simulator's ids and of its event faults; the default is random")
 	flags.Float64Var(&o.duplicate, "duplicate", 0, "share of the events that are delivered twice, from 0 to 1")
 	flags.Float64Var(&o.reorder, "reorder", 0, "share of the events that are delivered out of order, from 0 to 1")
-	flags.Float64Var(&o.drop, "drop", 0, "share of the events that Stripe loses: neither delivered nor listed, from 0 to 1")
+	flags.Float64Var(&o.drop, "drop", 0, "share of the events that Stripe neither delivers nor lists, from 0 to 1")
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
 	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
 		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))

@@ -287,7 +287,7 @@ func TestRevNamesOneSetOfTerms(t *testing.T) {
 	} {
 		o := Order{Rev: test.order, Proposed: Proposal{Rev: test.proposed}}
 		if rev := o.NextRev(now); rev != test.want {
-			t.Errorf("after %d, and %d at Stripe, the next rev is %d, want %d", test.order, test.proposed, rev, test.want)
+			t.Errorf("after %d and %d the next rev is %d, want %d", test.order, test.proposed, rev, test.want)
 		}
 	}
 }

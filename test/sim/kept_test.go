@@ -15,7 +15,7 @@ var keptSeeds = []struct {
 	{28922611944239, "a repeated request joined an earlier read, and returned an older price than it had loaded"},
 	{59715452823677, "a loss hid that an order was closed, and late failures closed it after it was reopened"},
 	{193417255571361, "the same, in the third attempt of an order"},
-	{38872381571944, "Redis's clock was seven minutes ahead: a search left out the payment of an attempt without an answer"},
+	{38872381571944, "Redis's clock was seven minutes ahead: a search missed the payment of an attempt without an answer"},
 	{25000175505512, "a worker removed an order from its queue that a create had queued again meanwhile"},
 	{179921667982540, "a loss during a search let a create reserve an attempt with the form of another one"},
 	{78673940571073, "a token was minted during a change of the amount, and both prices had the same rev"},
