@@ -42,11 +42,14 @@ func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (pay
 func (s *Service) loadView(
 	ctx context.Context, caller Caller, id payment.ID, may func(payment.StoredView) bool,
 ) (payment.StoredView, error) {
-	stored, err := s.views.LoadView(ctx, id)
+	var stored payment.StoredView
+	load := func() (err error) {
+		stored, err = s.views.LoadView(ctx, id)
+		return err
+	}
+	err := load()
 	if errors.Is(err, payment.ErrNotFound) && caller.Key != "" {
-		if err = s.lookUp(ctx, id); err == nil {
-			stored, err = s.views.LoadView(ctx, id)
-		}
+		err = s.lookUpAndLoad(ctx, id, load)
 	}
 	if errors.Is(err, payment.ErrNotFound) || (err == nil && !may(stored)) {
 		return payment.StoredView{}, s.maskNotFound(ctx, caller, id, stored.Reads)
@@ -95,16 +98,40 @@ func (s *Service) StatusAfter(
 
 // payment loads a payment with its order for a service key, from Stripe if Redis does not have it.
 func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
-	t, err := s.find(ctx, id)
+	var t *target
+	load := func() (err error) {
+		t, err = s.find(ctx, id)
+		return err
+	}
+	err := load()
 	if errors.Is(err, payment.ErrNotFound) {
-		if err = s.lookUp(ctx, id); err == nil {
-			t, err = s.find(ctx, id)
-		}
+		err = s.lookUpAndLoad(ctx, id, load)
 	}
 	if errors.Is(err, payment.ErrNotFound) {
 		return nil, payment.NotFound()
 	}
 	return t, err
+}
+
+// lookUpTries is how often a missing payment is looked up. Redis may lose its pointer during a lookup, which then
+// does not write it. The lookup may also be an older one, which another request has begun.
+const lookUpTries = 2
+
+// lookUpAndLoad looks up a missing payment at Stripe, and loads it. It returns payment.ErrNotFound only if the payment
+// is not ours.
+func (s *Service) lookUpAndLoad(ctx context.Context, id payment.ID, load func() error) error {
+	for range lookUpTries {
+		if err := s.lookUp(ctx, id); err != nil {
+			return err
+		}
+		if err := load(); !errors.Is(err, payment.ErrNotFound) {
+			return err
+		}
+	}
+	return &payment.Error{
+		Code: payment.CodeStoreUnavailable, Detail: "Redis has just lost this payment, and Kasse is restoring it; " +
+			"repeat the request.",
+	}
 }
 
 // lookUp reads a payment missing from Redis at Stripe, and stores it if it is ours. It reads a payment once a

@@ -10,6 +10,7 @@ import (
 
 	"kasse/service"
 	"kasse/service/payment"
+	"kasse/store"
 )
 
 // TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before
@@ -89,6 +90,20 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 }
 
+// losePointer removes a payment's pointer from Redis.
+func (w *serviceEnv) losePointer(id payment.ID) {
+	w.t.Helper()
+	removed := 0
+	for _, key := range w.redis.Keys() {
+		if strings.HasSuffix(key, string(id)) && w.redis.Del(key) {
+			removed++
+		}
+	}
+	if removed != 1 {
+		w.t.Fatalf("%d of the keys %v are pointers", removed, w.redis.Keys())
+	}
+}
+
 // TestLostPointerIsWrittenAfterAConflict: Redis loses a payment's pointer, and another replica has saved the
 // order. The next event is saved after a conflict, together with the pointer.
 func TestLostPointerIsWrittenAfterAConflict(t *testing.T) {
@@ -108,17 +123,57 @@ func TestLostPointerIsWrittenAfterAConflict(t *testing.T) {
 	now := time.Now().Unix()
 	deliver(here, payment.RequiresAction, now)
 	deliver(elsewhere, payment.Processing, now+1)
-	removed := 0
-	for _, key := range w.redis.Keys() {
-		if strings.HasSuffix(key, string(opened.ID)) && w.redis.Del(key) {
-			removed++
-		}
-	}
-	if removed != 1 {
-		t.Fatalf("%d of the keys %v are pointers", removed, w.redis.Keys())
-	}
+	w.losePointer(opened.ID)
 	deliver(here, payment.Succeeded, now+2)
 	if order, found, err := w.store.FindOrder(t.Context(), opened.ID); order != "order-1" || !found || err != nil {
 		t.Errorf("the pointer leads to %q, found %t, %v", order, found, err)
+	}
+}
+
+// losing answers FindOrder once with a pointer that Redis loses right after.
+type losing struct {
+	*store.Store
+
+	asked int
+	lost  int // which question that is
+}
+
+func (l *losing) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error) {
+	if l.asked++; l.asked == l.lost {
+		return "order-1", true, nil
+	}
+	return l.Store.FindOrder(ctx, id)
+}
+
+// TestPointerLostDuringALookup: a pointer is missing, and a lookup begins. Another event writes the pointer, the lookup
+// reads it, and Redis loses it again. The caller must still get the payment, not a 404.
+func TestPointerLostDuringALookup(t *testing.T) {
+	w := newServiceEnv(t)
+	opened, err := w.replica(w.store, w.gateway()).Create(t.Context(), order("order-1", w.customer(), 4200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func(*service.Service) error{
+		"status": func(svc *service.Service) error {
+			_, err := svc.Status(t.Context(), service.Caller{Key: "shop"}, opened.ID)
+			return err
+		},
+		"cancel": func(svc *service.Service) error {
+			_, err := svc.Cancel(t.Context(), opened.ID, "")
+			return err
+		},
+	} {
+		w.losePointer(opened.ID)
+		l := &losing{Store: w.store, lost: 2} // the lookup's
+		if name == "cancel" {
+			l.lost = 3 // the first is the call's own
+		}
+		svc := w.replica(l, w.gateway())
+		if err := call(svc); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, found, err := w.store.FindOrder(t.Context(), opened.ID); !found || err != nil {
+			t.Errorf("%s: after %d questions the pointer is found: %t, %v", name, l.asked, found, err)
+		}
 	}
 }

@@ -233,13 +233,14 @@ func (w *simulation) checkFact(e *event, o *storedOrder) {
 	}
 }
 
-// checkAcknowledged: an acknowledged event is stored, and a pointer leads to its order.
-func (w *simulation) checkAcknowledged(e *event, result service.Outcome) {
+// checkAcknowledged: an acknowledged event is stored, and a pointer leads to its order. readQueued reports whether
+// a read of its payment was queued since the delivery began.
+func (w *simulation) checkAcknowledged(e *event, result service.Outcome, readQueued bool) {
 	unlocated := w.holder(e.payment.id) == nil || w.losses > 0 // there may be no pointer
-	_, waits := w.redis.ofPayment(e.payment.id).reads[e.payment.id]
-	unproven := waits && e.Intent != nil && e.Key == "" // it may name a lost attempt, as a copy of our metadata could
-	if e.ignored = result == service.Unchanged && (e.Intent == nil && unlocated || unproven); e.ignored {
-		return // a read will show it
+	unproven := e.Key == ""                                    // it may name a lost attempt, as a copy of our metadata could
+	e.ignored = result == service.Unchanged && readQueued && (e.Intent == nil && unlocated || e.Intent != nil && unproven)
+	if e.ignored {
+		return // the read shows it
 	}
 	if result != service.Applied && result != service.Unchanged {
 		w.violated("%s of %s has the outcome %s", e.ID, e.payment.id, result)

@@ -19,4 +19,5 @@ var keptSeeds = []struct {
 	{25000175505512, "a worker removed an order from its queue that a create had queued again meanwhile"},
 	{179921667982540, "a loss during a search let a create reserve an attempt with the form of another one"},
 	{78673940571073, "a token was minted during a change of the amount, and both prices had the same rev"},
+	{77060534973602, "a lookup that had begun before a loss left the payment without a pointer, and a caller got a 404"},
 }

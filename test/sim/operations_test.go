@@ -121,7 +121,7 @@ func (w *simulation) deliver() bool {
 
 func (w *simulation) deliverEvent(e *event) {
 	e.inFlight = true
-	losses := w.losses
+	losses, reads := w.losses, w.readsQueued[e.payment.id]
 	var result service.Outcome
 	w.begin(fmt.Sprintf("%s %s of %s", e.Type, e.ID, e.payment.id), func(ctx context.Context, at *replica) (err error) {
 		result, err = at.Webhook(ctx, []byte(e.ID), "")
@@ -131,7 +131,7 @@ func (w *simulation) deliverEvent(e *event) {
 		w.expect(err)
 		if err == nil {
 			e.acked, e.ackedAt, e.losses = true, time.Now(), losses
-			w.checkAcknowledged(e, result)
+			w.checkAcknowledged(e, result, w.readsQueued[e.payment.id] > reads)
 		}
 	})
 }

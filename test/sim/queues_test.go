@@ -104,6 +104,7 @@ func (r *replica) QueueRead(ctx context.Context, id payment.ID) (bool, error) {
 		if r.sim.redis.now().Before(part.notOurs[id]) {
 			return false, nil
 		}
+		r.sim.readsQueued[id]++
 		if part.reads[id]%2 == 1 || part.reads[id] == 0 {
 			part.reads.put(id, r.sim.redis.now())
 		}

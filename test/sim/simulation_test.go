@@ -44,6 +44,7 @@ type simulation struct {
 	pointersLost bool              // and no rebuild has followed
 	caughtUp     time.Time         // start of the last finished catch-up
 	announced    map[string]string // type and data of every event by id, including lost ones
+	readsQueued  map[payment.ID]int
 	newest       map[string]string // version of the newest event by payment, including lost ones
 
 	mu       sync.Mutex // guards the service's goroutines' data
@@ -79,8 +80,8 @@ type settings struct {
 func newSimulation(seed uint64, m mutant) *simulation {
 	w := &simulation{
 		seed: seed, mutant: m, began: time.Now(), announced: map[string]string{},
-		newest: map[string]string{},
-		draw:   rand.New(rand.NewPCG(seed, 1)), jitters: rand.New(rand.NewPCG(seed, 2)),
+		newest: map[string]string{}, readsQueued: map[payment.ID]int{},
+		draw: rand.New(rand.NewPCG(seed, 1)), jitters: rand.New(rand.NewPCG(seed, 2)),
 	}
 	s := settings{
 		replicas: 1 + w.draw.IntN(3), orders: 1 + w.draw.IntN(2), partitions: 1 + w.draw.IntN(3),
