@@ -237,8 +237,11 @@ func (w *simulation) checkFact(e *event, o *storedOrder) {
 // a read of its payment was queued since the delivery began.
 func (w *simulation) checkAcknowledged(e *event, result service.Outcome, readQueued bool) {
 	unlocated := w.holder(e.payment.id) == nil || w.losses > 0 // there may be no pointer
-	unproven := e.Key == ""                                    // it may name a lost attempt, as a copy of our metadata could
-	e.ignored = result == service.Unchanged && readQueued && (e.Intent == nil && unlocated || e.Intent != nil && unproven)
+	left := unlocated                                          // whether it may be left to the read
+	if e.Intent != nil {
+		left = e.Key == "" // it may name a lost attempt, as a copy of our metadata could
+	}
+	e.ignored = result == service.Unchanged && readQueued && left
 	if e.ignored {
 		return // the read shows it
 	}
