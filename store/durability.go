@@ -42,7 +42,7 @@ func DurabilityOf(servers []Server, waitReplicas int) Durability {
 	replicas := 0 // of the master that has the most
 	for _, s := range servers {
 		d.Flaws = append(d.Flaws, s.flaws()...)
-		replicas = max(replicas, s.Replicas)
+		replicas = max(replicas, s.Replicas+s.Away)
 		if !s.Unreachable {
 			worst = min(worst, s.keeps())
 		}

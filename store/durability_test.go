@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 	"kasse/test/wait"
 )
 
-// TestDurability: Judge returns the durability of real servers with different settings, and their flaws.
+// TestDurability: DurabilityOf returns the durability of real servers with different settings, and their flaws.
 func TestDurability(t *testing.T) {
 	aof := []string{"--appendonly", "yes"}
 	always := append(aof, "--appendfsync", "always")
@@ -133,4 +134,59 @@ func inspected(t *testing.T, mode, url string, count int) (servers []store.Serve
 		return err == nil && len(servers) == count
 	})
 	return servers
+}
+
+// TestReplicaThatIsAway: a replica is stopped. Its master no longer lists it. A failover may still promote it once it
+// is back, so it counts.
+func TestReplicaThatIsAway(t *testing.T) {
+	always := []string{"--appendonly", "yes", "--appendfsync", "always"}
+	tests := map[string]func(t *testing.T) (url string, replica *storetest.Server, others int){
+		"cluster": func(t *testing.T) (string, *storetest.Server, int) {
+			t.Helper()
+			c := storetest.NewCluster(t, 3, 1, always...)
+			return c.URL(), c.Nodes()[3], 0
+		},
+		"sentinel": func(t *testing.T) (string, *storetest.Server, int) {
+			t.Helper()
+			c := storetest.NewSentinels(t, always...)
+			return c.URL(), c.Nodes()[1], 1
+		},
+	}
+	for mode, start := range tests {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			url, replica, others := start(t)
+			master := func(online int) (servers []store.Server, found store.Server) {
+				t.Helper()
+				wait.UntilTrue(t, "the master's view of its replicas", func() bool {
+					var err error
+					if servers, err = store.Inspect(t.Context(), mode, url); err != nil {
+						return false
+					}
+					at := slices.IndexFunc(servers, func(s store.Server) bool {
+						return !s.Replica && !s.Unreachable && s.Replicas+s.Away == others+1
+					})
+					if at >= 0 {
+						found = servers[at]
+					}
+					return at >= 0 && found.Replicas == online
+				})
+				return servers, found
+			}
+			if _, m := master(others + 1); m.Away != 0 {
+				t.Errorf("before: got %+v", m)
+			}
+			replica.Kill()
+			servers, m := master(others)
+			if m.Away != 1 {
+				t.Errorf("got %+v", m)
+			}
+			if d := store.DurabilityOf(servers, others); d.Failover == "" {
+				t.Errorf("with %d that confirm: got %+v", others, d)
+			}
+			if d := store.DurabilityOf(servers, others+1); d.Failover != "" {
+				t.Errorf("with %d that confirm: got %+v", others+1, d)
+			}
+		})
+	}
 }

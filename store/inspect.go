@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +28,7 @@ type Server struct {
 	Used         int64  // bytes
 	MaxBytes     int64  // maxmemory; 0: no limit
 	Replicas     int    // replicas in sync with it
+	Away         int    // replicas that are known, and stopped, cut off or still copying; see the file replicas.go
 	ClusterState string // ok or fail, of a cluster
 
 	Ahead time.Duration // of its clock over ours; negative: behind
@@ -150,6 +149,7 @@ func inspectSentinels(ctx context.Context, client redis.UniversalClient, url str
 		return nil, err
 	}
 	master.Address = "the master"
+	master.Away = max(master.Away, len(sentinelReplicas(ctx, o))-master.Replicas)
 	all := []Server{master}
 	for _, address := range replicas {
 		options := &redis.Options{Addr: address, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig}
@@ -190,8 +190,11 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 		state, _ := client.ClusterInfo(ctx).Result()
 		s.ClusterState = info(state)["cluster_state"]
 	}
-	replicas := followers(fields)
-	s.Replicas = len(replicas)
+	replicas, copying := followers(fields)
+	s.Replicas, s.Away = len(replicas), copying
+	if s.Kind == "cluster" && !s.Replica {
+		s.Away = max(copying, clusterReplicas(ctx, client)-s.Replicas)
+	}
 	return s, replicas, nil
 }
 
@@ -209,21 +212,6 @@ func info(text string) map[string]string {
 		fields[name] = value
 	}
 	return fields
-}
-
-// followers returns the addresses of the replicas in sync with their master:
-// slave0:ip=…,port=…,state=online,….
-func followers(replication map[string]string) (addresses []string) {
-	for n := 0; ; n++ {
-		line, there := replication["slave"+strconv.Itoa(n)]
-		if !there {
-			return addresses
-		}
-		fields := info(strings.NewReplacer(",", "\n", "=", ":").Replace(line))
-		if host, _, _ := strings.Cut(line, ",port="); fields["state"] == "online" {
-			addresses = append(addresses, net.JoinHostPort(strings.TrimPrefix(host, "ip="), fields["port"]))
-		}
-	}
 }
 
 // setting returns a setting of the server; empty if the server refuses.

@@ -40,4 +40,17 @@ func TestCheckOfReplicas(t *testing.T) {
 		expect(t, "exit code with REDIS_WAIT_REPLICAS="+replicas, code, want.code)
 		expectLines(t, found, want.line)
 	}
+	nodes.All[1].Kill() // its master no longer lists it
+	code, found := w.checked(map[string]string{
+		"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": "1",
+	})
+	expect(t, "exit code with a stopped replica", code, 0)
+	expectLines(t, found,
+		"warning  redis: … 2 replicas, of which 1 cannot confirm now",
+		"warning  redis: … 2 replicas, and REDIS_WAIT_REPLICAS is 1 … may promote a replica that did not confirm")
+	code, found = w.checked(map[string]string{
+		"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": "2",
+	})
+	expect(t, "exit code with a stopped replica, and two that must confirm", code, 1)
+	expectLines(t, found, "wrong    redis: … 1 replica in sync, but REDIS_WAIT_REPLICAS is 2: nothing is acknowledged")
 }

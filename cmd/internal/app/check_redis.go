@@ -110,30 +110,44 @@ func (c *checkup) server(s store.Server) {
 	c.replicas(s)
 }
 
-// replicas reports which writes a failover can lose with this REDIS_WAIT_REPLICAS.
+// replicas reports which writes a failover can lose with this REDIS_WAIT_REPLICAS. A replica that is away counts, since
+// a failover may promote it once it is back.
 func (c *checkup) replicas(s store.Server) {
-	spare := s.Replicas - c.RedisWaitReplicas
+	known := s.Replicas + s.Away
+	if s.Away > 0 && !s.Replica {
+		c.report(
+			levelWarning, aboutRedis, "%s has %s, of which %d cannot confirm now (stopped, cut off or still copying): "+
+				"start what is stopped; if you have removed it on purpose, run SENTINEL RESET or CLUSTER FORGET",
+			s, quantity(known, "replica"), s.Away,
+		)
+	}
 	switch {
-	case s.Replica || s.Replicas == 0 && c.RedisWaitReplicas == 0:
+	case s.Replica || known == 0 && c.RedisWaitReplicas == 0:
 	case c.RedisWaitReplicas == 0:
 		c.report(
 			levelWarning, aboutRedis,
 			"%s has %s, but REDIS_WAIT_REPLICAS is 0: a failover loses acknowledged writes that the promoted replica "+
 				"had not received. REDIS_WAIT_REPLICAS=%d loses no acknowledged write",
-			s, quantity(s.Replicas, "replica"), s.Replicas,
+			s, quantity(known, "replica"), known,
 		)
-	case spare < 0:
+	case known < c.RedisWaitReplicas:
 		c.report(
 			levelWrong, aboutRedis,
 			"%s has %s, but REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged. Add replicas, or lower it",
+			s, quantity(known, "replica"), c.RedisWaitReplicas,
+		)
+	case s.Replicas < c.RedisWaitReplicas:
+		c.report(
+			levelWrong, aboutRedis,
+			"%s has %s in sync, but REDIS_WAIT_REPLICAS is %d: nothing is acknowledged until the others are back",
 			s, quantity(s.Replicas, "replica"), c.RedisWaitReplicas,
 		)
-	case spare == 0:
+	case known == c.RedisWaitReplicas:
 		c.report(
 			levelOK, aboutRedis,
 			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses an acknowledged write. While one "+
 				"replica is unavailable, nothing is acknowledged",
-			s, s.Replicas,
+			s, known,
 		)
 	default:
 		c.report(
@@ -141,7 +155,7 @@ func (c *checkup) replicas(s store.Server) {
 			"%s has %s, and REDIS_WAIT_REPLICAS is %d: a failover may promote a replica that did not confirm, and "+
 				"then loses acknowledged payments until the catch-up finds them at Stripe, within five minutes. "+
 				"REDIS_WAIT_REPLICAS=%d loses none, but acknowledges nothing while a replica is unavailable",
-			s, quantity(s.Replicas, "replica"), c.RedisWaitReplicas, s.Replicas,
+			s, quantity(known, "replica"), c.RedisWaitReplicas, known,
 		)
 	}
 }
