@@ -3,6 +3,7 @@
 # kasse-dev. It needs the Debian packages kotlin, libokhttp-java and libandroid-json-org-java, about 370 MB.
 set -eu
 cd "$(dirname "$0")"
+. ../setup/await.sh
 GO=${GO:-go}
 
 jars=/usr/share/java
@@ -42,10 +43,7 @@ work=$(mktemp -d)
 "$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-until grep -q '^Commands to paste' "$work/printed"; do
-	kill -0 $dev
-	sleep 0.1
-done
+await $dev '^Commands to paste' "$work/printed"
 address() { sed -n "s/^$1 *//p" "$work/printed"; }
 
 java -cp generated/app.jar:$jars/kotlin-stdlib.jar:$libraries PayKt "$(address Kasse)" "$(address Stripe)"

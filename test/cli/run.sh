@@ -3,6 +3,7 @@
 # Usage: test/cli/run.sh [trigger…]
 set -eu
 cd "$(dirname "$0")"
+. ../setup/await.sh
 
 triggers=${*:-payment_intent.created payment_intent.succeeded payment_intent.payment_failed
 	payment_intent.requires_action payment_intent.processing payment_intent.amount_capturable_updated
@@ -29,10 +30,7 @@ go build -o "$work/sim" .
 sim=$!
 trap 'kill $sim 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 
-until [ -s "$work/address" ]; do
-	kill -0 $sim
-	sleep 0.1
-done
+await $sim . "$work/address"
 base=$(cat "$work/address")
 
 failed=0

@@ -3,6 +3,7 @@
 # with kasse-dev. KASSE_DEV names this program; without it the script builds one. No file generated here is committed.
 set -eu
 cd "$(dirname "$0")"
+. ../setup/await.sh
 GO=${GO:-go}
 
 [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent
@@ -26,14 +27,10 @@ $GO build -o generated/pay .
 work=$(mktemp -d)
 program=${KASSE_DEV:-$work/kasse-dev}
 [ -n "${KASSE_DEV:-}" ] || (cd ../.. && $GO build -o "$program" ./cmd/kasse-dev)
-: >"$work/printed" # grep below needs the file
 "$program" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-until grep -q '^Commands to paste' "$work/printed"; do
-	kill -0 $dev
-	sleep 0.1
-done
+await $dev '^Commands to paste' "$work/printed"
 address() { sed -n "s/^$1 *//p" "$work/printed"; }
 
 node generated/js/pay.js "$(address Kasse)" "$(address Stripe)"

@@ -4,6 +4,7 @@
 # table; UPDATE=1 writes the table there. Packages are installed in a temporary folder.
 set -eu
 cd "$(dirname "$0")"
+. ../setup/await.sh
 root=$(cd ../.. && pwd)
 work=$(mktemp -d)
 dev=
@@ -19,10 +20,7 @@ npm install --silent --legacy-peer-deps >npm.log 2>&1 || { cat npm.log; exit 2; 
 ./kasse-dev -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 \
 	-seed 21 -settle 9000h >addresses 2>kasse.log &
 dev=$!
-until grep -q '^Control' addresses; do
-	kill -0 $dev
-	sleep 0.1
-done
+await $dev '^Control' addresses
 node compare.mjs >table
 cat table
 document="$root/docs/plugins.md"

@@ -25,6 +25,7 @@ import (
 	"kasse/service"
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -66,7 +67,7 @@ var (
 
 // build compiles a program. It uses the race detector if the test itself does.
 func build(pkg string) (string, error) {
-	if err := lookAtSources(); err != nil {
+	if err := testenv.OpenSources("../..", "examples/consumer-go", "test/push/receiver"); err != nil {
 		return "", err
 	}
 	path := filepath.Join(binaries, filepath.Base(pkg))
@@ -79,27 +80,6 @@ func build(pkg string) (string, error) {
 		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, output)
 	}
 	return path, nil
-}
-
-// lookAtSources opens the programs' source files. `go test` caches a result while the files that
-// the test opened are unchanged, and it does not see the compiler's reads.
-func lookAtSources() error {
-	for _, root := range []string{
-		"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service",
-		"../../store", "../../examples/consumer-go", "../push/receiver",
-	} {
-		err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
-			}
-			_, err = os.ReadFile(path)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func binary(t *testing.T, built func() (string, error)) string {

@@ -4,6 +4,7 @@
 # No generated file is committed. orval 8 needs Node 22, so the last version 7 is used.
 set -eu
 cd "$(dirname "$0")"
+. ../../setup/await.sh
 GO=${GO:-go}
 spec=../../../openapi.yaml
 work=$(mktemp -d)
@@ -36,10 +37,7 @@ fi
 	>"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-until grep -q '^Commands to paste' "$work/printed"; do
-	kill -0 $dev
-	sleep 0.1
-done
+await $dev '^Commands to paste' "$work/printed"
 address() { sed -n "s/^$1 *//p" "$work/printed"; }
 
 for client in orval kubb hey-api; do

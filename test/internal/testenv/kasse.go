@@ -33,11 +33,11 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// OpenSources opens the server's source files below the root, so that `go test` runs a test again after one of them
-// has changed. `go test` reuses a result while the files that the test opened are unchanged, and it does not see the
-// compiler's reads.
-func OpenSources(root string) error {
-	for _, name := range []string{"go.mod", "spec.go", "openapi.yaml", "api", "cmd", "service", "store"} {
+// OpenSources opens the server's source files below the root, and those of the other folders named, so that `go test`
+// runs a test again after one of them has changed. `go test` reuses a result while the files that the test opened are
+// unchanged, and it does not see the compiler's reads.
+func OpenSources(root string, others ...string) error {
+	for _, name := range append(others, "go.mod", "spec.go", "openapi.yaml", "api", "cmd", "service", "store") {
 		err := filepath.WalkDir(filepath.Join(root, name), func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {
 				_, err = os.ReadFile(path)
