@@ -77,12 +77,12 @@ const maxAhead = time.Minute
 
 // recoverTerms applies the terms of an order's payment if Redis has lost them. Their rev must be newer than
 // the order's and not in the future. A copy of our metadata has the original's rev and changes nothing. Once
-// the order is won, only the winner's terms count.
+// the order is won, only the terms with which the winner succeeded count, not those of its earlier events.
 func (o *Order) recoverTerms(a *Attempt, rev int64, s Snapshot, now time.Time) {
 	if rev == 0 || rev <= o.Rev || time.UnixMilli(rev).After(now.Add(maxAhead)) {
 		return
 	}
-	if o.Winner != "" && o.Winner != a.Payment {
+	if o.Winner != "" && (o.Winner != a.Payment || s.Status != Succeeded) {
 		return
 	}
 	if rev == o.Proposed.Rev { // only the amount was changed: the rest of the order's terms may be newer

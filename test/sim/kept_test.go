@@ -20,4 +20,5 @@ var keptSeeds = []struct {
 	{179921667982540, "a loss during a search let a create reserve an attempt with the form of another one"},
 	{78673940571073, "a token was minted during a change of the amount, and both prices had the same rev"},
 	{77060534973602, "a lookup that had begun before a loss left the payment without a pointer, and a caller got a 404"},
+	{45300960058038, "after a loss, an earlier event of the winner changed the terms of a won order"},
 }
