@@ -162,11 +162,7 @@ func TestForgedSecretBringsBackNoNews(t *testing.T) {
 	w.bring(made.PaymentIntent, "succeeded")
 	w.reach(made.PaymentIntent, "paid")
 	before := w.feed()
-	for _, pattern := range []string{"kasse:{p*}:order:*", "kasse:{p*}:pi:*"} {
-		for _, key := range w.keys.Keys(t.Context(), pattern).Val() {
-			w.keys.Del(t.Context(), key)
-		}
-	}
+	w.loseOrders()
 	line := "GET /v1/payments/" + made.PaymentIntent
 	forged := request{line: line, token: made.PaymentIntent + "_secret_forged"}
 	missing := w.send(forged).says(t, http.StatusNotFound, "not_found")

@@ -35,6 +35,7 @@ func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
 				w.send(request{line: "GET /v1/payments/" + id, token: readKey}).says(t, 404, "not_found")
 			}
 			w.send(request{line: "GET /v1/payments/" + id + "/refunds", token: readKey}).says(t, 404, "not_found")
+			w.send(request{line: "GET /v1/payments/" + id + "/history", token: readKey}).says(t, 404, "not_found")
 			w.send(request{line: "POST /v1/payments/" + id + "/capture", token: fullKey}).says(t, 404, "not_found")
 		}
 	}
@@ -88,5 +89,53 @@ func TestUnknownPaymentsHaveABudget(t *testing.T) {
 	}
 	if wait, err := w.store.AllowRead(t.Context(), perSecond); wait > 0 || err != nil {
 		t.Errorf("the background waits %s, %v", wait, err)
+	}
+}
+
+// TestKeyWaitsForALostPayment: a service key's question about a payment that Redis has lost waits for one read at
+// Stripe, on every route of a payment.
+func TestKeyWaitsForALostPayment(t *testing.T) {
+	w := newEnv(t)
+	for i, test := range []struct {
+		line, body string
+		header     map[string]string
+		status     int
+	}{
+		{line: "GET PAYMENT", status: http.StatusOK},
+		{line: "HEAD PAYMENT", status: http.StatusOK},
+		{line: "GET PAYMENT/history", status: http.StatusOK},
+		{line: "GET PAYMENT/refunds", status: http.StatusOK},
+		{line: "POST PAYMENT/cancel", status: http.StatusOK},
+		{
+			line: "PATCH PAYMENT", body: `{"amount":100}`, header: map[string]string{"If-Match": "*"},
+			status: http.StatusOK,
+		},
+		{line: "POST PAYMENT/capture", status: http.StatusConflict},
+		{
+			line: "POST PAYMENT/refunds", header: map[string]string{"Idempotency-Key": "1"},
+			status: http.StatusConflict,
+		},
+		{line: "POST PAYMENT/customer-session", status: http.StatusConflict},
+	} {
+		made := w.create(fmt.Sprintf("shop-%d", i))
+		w.loseOrders()
+		line := strings.Replace(test.line, "PAYMENT", "/v1/payments/"+made.PaymentIntent, 1)
+		answer := w.send(request{line: line, token: fullKey, body: test.body, header: test.header})
+		if answer.status != test.status {
+			t.Errorf("%s: %d %s", line, answer.status, answer.body)
+		}
+		if strings.HasSuffix(line, "/history") && !strings.Contains(answer.body, `"cause":"read"`) {
+			t.Errorf("the history is %s", answer.body)
+		}
+	}
+}
+
+// loseOrders removes all orders from Redis, with the pointers to them.
+func (w *apiEnv) loseOrders() {
+	w.t.Helper()
+	for _, pattern := range []string{"kasse:{p*}:order:*", "kasse:{p*}:pi:*"} {
+		for _, key := range w.keys.Keys(w.t.Context(), pattern).Val() {
+			w.keys.Del(w.t.Context(), key)
+		}
 	}
 }

@@ -171,9 +171,18 @@ func (s *Service) lookUpOnce(ctx context.Context, id payment.ID) error {
 	return err
 }
 
-// History returns a payment's visible changes, oldest first.
+// History returns a payment's visible changes, oldest first. If Redis does not have the payment, the caller waits for
+// one read at Stripe.
 func (s *Service) History(ctx context.Context, id payment.ID) ([]payment.HistoryView, error) {
-	entries, err := s.views.LoadHistory(ctx, id)
+	var entries []payment.HistoryEntry
+	load := func() (err error) {
+		entries, err = s.views.LoadHistory(ctx, id)
+		return err
+	}
+	err := load()
+	if errors.Is(err, payment.ErrNotFound) {
+		err = s.lookUpAndLoad(ctx, id, load)
+	}
 	if errors.Is(err, payment.ErrNotFound) {
 		return nil, payment.NotFound()
 	}
