@@ -161,6 +161,42 @@ func TestForeignPaymentLeavesTheOrderUnchanged(t *testing.T) {
 	odd.check(t, service.AnomalyForeign)
 }
 
+// TestForeignPaymentIsNotChanged: the routes that change the order's payment refuse one that only names the order, and
+// Stripe is not called. A cancel would otherwise be 200, and the order would stay open.
+func TestForeignPaymentIsNotChanged(t *testing.T) {
+	w := newEnv(t)
+	made := w.create("shop-1")
+	for status, lines := range map[string][]string{
+		"requires_payment_method": {"PATCH", "POST /customer-session", "POST /cancel"},
+		"requires_capture":        {"POST /capture", "POST /cancel"},
+		"canceled":                {"POST /cancel"},
+	} {
+		id := "pi_" + strings.ReplaceAll(status, "_", "")
+		claim := intentOf(id, status, `"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"`)
+		claim = strings.Replace(claim, `"amount_received":4999`, `"amount_capturable":4999,"customer":"cus_1"`, 1)
+		w.checkOutcome(status, eventAbout("payment_intent.created", claim, ""), "application/json", "applied")
+		calls := len(w.stripe.Requests())
+		for _, line := range lines {
+			method, path, _ := strings.Cut(line, " ")
+			r := request{line: method + " /v1/payments/" + id + path, token: fullKey}
+			if method == http.MethodPatch {
+				r.header, r.body = map[string]string{"If-Match": "*"}, `{"amount":100}`
+			}
+			w.send(r).says(t, http.StatusConflict, "invalid_state")
+		}
+		for _, got := range w.stripe.Requests()[calls:] {
+			if strings.HasPrefix(got.Endpoint, http.MethodPost) { // a worker may read
+				t.Errorf("%s: Stripe got %s", status, got.Endpoint)
+			}
+		}
+	}
+	if order := w.send(request{line: "GET /v1/orders/shop-1", token: fullKey}); !strings.Contains(
+		order.body, `"closed":false,"payment":{"payment_intent":"`+made.PaymentIntent+`"`,
+	) {
+		t.Errorf("the order is %s", order.body)
+	}
+}
+
 // deliverPatiently delivers an event as Stripe does: again, as long as the answer is 503. On a busy machine a Redis may
 // be slower than Kasse waits for it.
 func (w *apiEnv) deliverPatiently(body string) (answer reply) {

@@ -176,6 +176,9 @@ func (s *Service) Cancel(ctx context.Context, id payment.ID, reason string) (pay
 // cancelStep takes the next step towards a cancelled payment of a closed order.
 func (s *Service) cancelStep(ctx context.Context, t *target, l *lease, reason string) (next, error) {
 	switch state := t.state(); {
+	case t.order.Foreign != "":
+		return done, t.invalidState(
+			"The payment names the order and is none of its attempts: cancel it at Stripe. The order stays open.")
 	case t.order.Current() != t.id:
 		return done, t.invalidState("The order has another current payment; Kasse cancels this one.")
 	case state.Won():

@@ -45,7 +45,7 @@ func (s *Service) RefreshSession(
 		return payment.Session{}, err
 	}
 	a := t.order.Attempt(id)
-	if t.order.Current() != id || t.order.Frozen() || !view.State.Payable() {
+	if t.order.Foreign != "" || t.order.Current() != id || t.order.Frozen() || !view.State.Payable() {
 		return payment.Session{}, caller.invalidState(t,
 			"Only the order's current payment can have a customer session, and only while it can be paid.")
 	}
