@@ -37,11 +37,13 @@ const (
 	DependencyForeign     DependencyState = "foreign"    // it holds the payments of another service, account or layout
 )
 
-// Admin returns the probes. /livez touches nothing, so that an outage elsewhere never causes a restart.
-// /readyz calls ready and answers 503 unless it returns Ready.
-func Admin(ready func() (ReadyState, []Dependency)) http.Handler {
+// Admin returns the probes and the metrics. /livez touches nothing, so that an outage elsewhere never causes a
+// restart. /readyz calls ready and answers 503 unless it returns Ready.
+func Admin(ready func() (ReadyState, []Dependency), metrics http.Handler) http.Handler {
 	e := newEcho(slog.New(slog.DiscardHandler), nil) // probes come every second
-	for path, handle := range map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)} {
+	for path, handle := range map[string]echo.HandlerFunc{
+		"/livez": getLiveness, "/readyz": readinessBy(ready), "/metrics": echo.WrapHandler(metrics),
+	} {
 		e.GET(path, handle)
 		e.HEAD(path, handle)
 	}

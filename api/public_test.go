@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	spec "kasse"
@@ -47,9 +48,10 @@ func TestProbes(t *testing.T) {
 	transport := checkedBy(t, &http.Transport{DisableKeepAlives: true})
 	transport.probes = true
 	w := &apiEnv{t: t, client: &http.Client{Transport: transport}}
-	w.api = httptest.NewServer(
-		api.Admin(func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }),
-	)
+	w.api = httptest.NewServer(api.Admin(
+		func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} },
+		http.NotFoundHandler(),
+	))
 	t.Cleanup(w.api.Close)
 	if answer := w.send(request{line: "GET /livez"}); answer.status != http.StatusOK || asked != 0 {
 		t.Errorf("/livez: %d, asked %d times", answer.status, asked)
@@ -83,6 +85,27 @@ func TestProbes(t *testing.T) {
 	} {
 		if answer := w.send(request{line: line, bad: true}); answer.status != want {
 			t.Errorf("%s: %d", line, answer.status)
+		}
+	}
+}
+
+// TestMetricsAnswerLikeTheProbes: the metrics have the headers of every answer, and their path has GET and HEAD only.
+func TestMetricsAnswerLikeTheProbes(t *testing.T) {
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("up 1\n")) })
+	admin := api.Admin(func() (api.ReadyState, []api.Dependency) { return api.Ready, nil }, metrics)
+	for line, want := range map[string]int{
+		"GET /metrics": 200, "HEAD /metrics": 200, "POST /metrics": 405, "GET /metrics/": 404,
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(method, path, http.NoBody)
+		r.Header.Set("X-Request-Id", "scrape-1")
+		admin.ServeHTTP(w, r)
+		if w.Code != want || w.Header().Get("X-Request-Id") != "scrape-1" {
+			t.Errorf("%s: %d %v", line, w.Code, w.Header())
+		}
+		if allow := w.Header().Get("Allow"); want == 405 && allow != "GET, HEAD" {
+			t.Errorf("%s: Allow is %q", line, allow)
 		}
 	}
 }

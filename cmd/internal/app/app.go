@@ -101,7 +101,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.public = a.traceRequests(a.public)
 	a.metrics.watch(a)
 	a.metrics.beginAtZero(c.Endpoints)
-	a.admin = a.metrics.handler(api.Admin(a.readiness))
+	a.admin = api.Admin(a.readiness, a.metrics.handler())
 	return a, nil
 }
 

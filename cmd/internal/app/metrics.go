@@ -187,14 +187,11 @@ func buildLabels() []string {
 	return []string{version, revision, runtime.Version()}
 }
 
-// handler serves the metrics on the admin port, beside the probes.
-func (m *metrics) handler(probes http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(
+// handler answers with the metrics.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(
 		m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4},
-	))
-	mux.Handle("/", probes)
-	return mux
+	)
 }
 
 // statuses are the label values of status codes, so that a request allocates none.

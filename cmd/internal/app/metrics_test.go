@@ -154,6 +154,6 @@ func TestEndpointLabels(t *testing.T) {
 
 func lines(m *metrics, prefix string) int {
 	w := httptest.NewRecorder()
-	m.handler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	m.handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return strings.Count(w.Body.String(), "\n"+prefix)
 }
