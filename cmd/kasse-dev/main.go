@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -36,13 +37,23 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()
-	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(2)
+	os.Exit(exitCode(err, os.Stderr))
+}
+
+// errUsage is a mistake in the flags. The flag package has printed it, with the help.
+var errUsage = errors.New("the flags are wrong")
+
+// exitCode returns the program's exit code after an error, and prints the error unless it was printed. Help is no
+// error.
+func exitCode(err error, out io.Writer) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kasse-dev:", err)
-		os.Exit(1)
-	}
+	_, _ = fmt.Fprintln(out, "kasse-dev:", err)
+	return 1
 }
 
 func run(ctx context.Context, args []string) error {
@@ -107,8 +118,13 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
 	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
 		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))
-	if err := flags.Parse(args); err != nil {
-		return o, flag.ErrHelp
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return o, err
+	case err != nil:
+		return o, errUsage
+	case flags.NArg() > 0: // what follows it would not be read
+		return o, fmt.Errorf("unexpected argument %q; -help lists the flags", flags.Arg(0))
 	}
 	if !slices.Contains(stripeVersions, o.stripeVersion) {
 		return o, fmt.Errorf(

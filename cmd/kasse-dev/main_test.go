@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -26,5 +28,36 @@ func TestStripeVersionFlag(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), "2026-10-28.endive") {
 			t.Errorf("%q: the message does not name the versions: %v", c.args, err)
 		}
+	}
+}
+
+// TestExitCodes: help exits with 0, and a mistake does not. An argument that is no flag is a mistake, since the flags
+// behind it would not be read.
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"-h"}, 0, ""},
+		{[]string{"--help"}, 0, ""},
+		{[]string{"-demo", "-help"}, 0, ""},
+		{[]string{"-bogus"}, 2, ""},
+		{[]string{"-settle", "soon"}, 2, ""},
+		{[]string{"demo"}, 1, `"demo"`},
+		{[]string{"-addr", ":0", "run", "-drop", "1"}, 1, `"run"`},
+		{[]string{"-demo", "-real"}, 1, "-real"},
+	} {
+		_, err := parse(c.args)
+		var out bytes.Buffer
+		if code := exitCode(err, &out); code != c.code || !strings.Contains(out.String(), c.says) {
+			t.Errorf("%q: exit code %d, want %d: %q", c.args, code, c.code, out.String())
+		}
+		if (c.says == "") != (out.Len() == 0) {
+			t.Errorf("%q: printed %q", c.args, out.String())
+		}
+	}
+	if code := exitCode(errors.New("no Redis"), &bytes.Buffer{}); code != 1 {
+		t.Errorf("a failure exits with %d", code)
 	}
 }
