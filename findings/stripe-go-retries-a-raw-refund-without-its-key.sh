@@ -1,15 +1,17 @@
 #!/bin/sh
-# stripe-go sends a raw POST again without an idempotency key
+# stripe-go sends a POST whose params are nil again without an idempotency key
 #
-# Guess (28 November, C 10): a raw POST whose connection ends before the answer is sent again with
-#             the same Idempotency-Key.
+# Guess (28 November, C 10, 37): a POST whose connection ends before the answer is sent again with the
+#             same Idempotency-Key.
 # Behaviour:  with nil as its params, as in the README's example, RawRequest sends no key. It still
 #             sends the request again, since two retries are the default. The README states that keys
-#             are always added to make retries safe. With empty params, a key is sent. The typed
-#             call, and rawRequest of stripe for Node, send one as well.
+#             are always added to make retries safe. Calls of the older client, such as
+#             paymentintent.Capture(id, nil), send no key either. With empty params, a key is sent. A
+#             stripe.Client, and rawRequest of stripe for Node, always send one.
 # Versions:   github.com/stripe/stripe-go/v85 v85.0.0; npm: stripe 23.1.0.
 # Matters:    Stripe makes the refund, the answer is lost on its way, and the retry makes a second
-#             refund. The caller sees one success.
+#             refund. The caller sees one success. A capture that was made looks refused: Stripe does
+#             not capture twice.
 
 . "$(dirname "$0")/lib/start.sh"
 cat >main.go <<'END'
@@ -24,10 +26,11 @@ import (
 	"os/exec"
 
 	"github.com/stripe/stripe-go/v85"
+	"github.com/stripe/stripe-go/v85/paymentintent"
 	"github.com/stripe/stripe-go/v85/rawrequest"
 )
 
-// bank makes a refund at each request, unless it has the key of an earlier one. The first answer is lost.
+// bank carries out each request, unless it has the key of an earlier one. The first answer is lost.
 func bank() (*httptest.Server, func()) {
 	requests, keyless, keys := 0, 0, map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,13 +47,13 @@ func bank() (*httptest.Server, func()) {
 		fmt.Fprint(w, `{"id":"re_1","object":"refund"}`)
 	}))
 	return server, func() {
-		fmt.Printf("requests %d, without a key %d, different keys %d: refunds %d\n",
+		fmt.Printf("requests %d, without a key %d, different keys %d, carried out %d\n",
 			requests, keyless, len(keys), keyless+len(keys))
 		server.Close()
 	}
 }
 
-func refund(name string, send func(stripe.Backend) error) {
+func lose(name string, send func(stripe.Backend) error) {
 	server, report := bank()
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
 		URL: stripe.String(server.URL), LeveledLogger: &stripe.LeveledLogger{},
@@ -67,13 +70,26 @@ func main() {
 			return err
 		}
 	}
-	refund("Go, raw, nil", raw(nil))
-	refund("Go, raw, empty params", raw(&stripe.RawParams{}))
-	refund("Go, typed", func(backend stripe.Backend) error {
+	lose("Go, raw, nil", raw(nil))
+	lose("Go, raw, empty params", raw(&stripe.RawParams{}))
+	lose("Go, stripe.Client", func(backend stripe.Backend) error {
 		client := stripe.NewClient("sk_test_1", stripe.WithBackends(&stripe.Backends{API: backend}))
 		_, err := client.V1Refunds.Create(context.Background(), &stripe.RefundCreateParams{
 			PaymentIntent: stripe.String("pi_1"), Amount: stripe.Int64(1000),
 		})
+		return err
+	})
+	captured := func(params *stripe.PaymentIntentCaptureParams) func(stripe.Backend) error {
+		return func(backend stripe.Backend) error {
+			_, err := paymentintent.Client{B: backend, Key: "sk_test_1"}.Capture("pi_1", params)
+			return err
+		}
+	}
+	lose("Go, older client, capture, nil", captured(nil))
+	lose("Go, older client, capture, empty params", captured(&stripe.PaymentIntentCaptureParams{}))
+	lose("Go, stripe.Client, capture, nil", func(backend stripe.Backend) error {
+		client := stripe.NewClient("sk_test_1", stripe.WithBackends(&stripe.Backends{API: backend}))
+		_, err := client.V1PaymentIntents.Capture(context.Background(), "pi_1", nil)
 		return err
 	})
 	server, report := bank()
@@ -92,8 +108,11 @@ go_modules github.com/stripe/stripe-go/v85@v85.0.0
 npm_packages stripe@23.1.0
 ./finding >seen
 compare <<'END'
-Go, raw, nil: error <nil>, requests 2, without a key 2, different keys 0: refunds 2
-Go, raw, empty params: error <nil>, requests 2, without a key 0, different keys 1: refunds 1
-Go, typed: error <nil>, requests 2, without a key 0, different keys 1: refunds 1
-Node, raw: error <nil>, requests 2, without a key 0, different keys 1: refunds 1
+Go, raw, nil: error <nil>, requests 2, without a key 2, different keys 0, carried out 2
+Go, raw, empty params: error <nil>, requests 2, without a key 0, different keys 1, carried out 1
+Go, stripe.Client: error <nil>, requests 2, without a key 0, different keys 1, carried out 1
+Go, older client, capture, nil: error <nil>, requests 2, without a key 2, different keys 0, carried out 2
+Go, older client, capture, empty params: error <nil>, requests 2, without a key 0, different keys 1, carried out 1
+Go, stripe.Client, capture, nil: error <nil>, requests 2, without a key 0, different keys 1, carried out 1
+Node, raw: error <nil>, requests 2, without a key 0, different keys 1, carried out 1
 END
