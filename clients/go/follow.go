@@ -13,7 +13,8 @@ import (
 const longestHold = 25 * time.Second
 
 // afterNothing is the pause after an unchanged view or an empty page. A server that shuts down ends
-// long polls at once; a filtered page is empty after 16,000 events that do not match.
+// long polls at once. A cache that removes If-None-Match turns each long poll into a plain read. A
+// filtered page is empty after 16,000 events that do not match.
 const afterNothing = 500 * time.Millisecond
 
 // WaitForChange returns the payment's view as soon as its version differs from that of seen. It
@@ -60,7 +61,7 @@ func (c *Client) Follow(ctx context.Context, id PaymentID) iter.Seq2[*View, erro
 					return
 				}
 				continue
-			case changed:
+			case changed && view.Version > version:
 				version = view.Version
 				if !yield(view, nil) || view.Final {
 					return

@@ -212,6 +212,29 @@ func TestFollowOutlastsFailures(t *testing.T) {
 	})
 }
 
+// TestFollowPausesAfterTheSameView plays a cache that removes If-None-Match, and a replica that is a
+// moment behind.
+func TestFollowPausesAfterTheSameView(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		same := answer(200, `{"version":7,"state":"pending"}`)
+		s := script{t: t, answers: []http.HandlerFunc{
+			same, same, same, answer(200, `{"version":6,"state":"open"}`),
+			answer(200, `{"version":8,"state":"paid","final":true}`),
+		}}
+		var states []kasse.State
+		for view, err := range s.client().Follow(t.Context(), "pi_1") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			states = append(states, view.State)
+		}
+		if !slices.Equal(states, []kasse.State{"pending", kasse.StatePaid}) {
+			t.Errorf("the states are %v", states)
+		}
+		s.within([2]float64{0, 0}, [2]float64{0, 0}, [2]float64{0.5, 0.5}, [2]float64{1, 1}, [2]float64{1.5, 1.5})
+	})
+}
+
 func TestFeedGoesOnFromCursor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := script{t: t, answers: []http.HandlerFunc{
