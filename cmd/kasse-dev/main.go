@@ -40,19 +40,20 @@ func main() {
 	os.Exit(exitCode(err, os.Stderr))
 }
 
-// errUsage is a mistake in the flags. The flag package has printed it, with the help.
-var errUsage = errors.New("the flags are wrong")
+// usageError is a mistake in the arguments; the exit code is 2.
+type usageError struct{ text string }
 
-// exitCode returns the program's exit code after an error, and prints the error unless it was printed. Help is no
-// error.
+func (e *usageError) Error() string { return e.text }
+
+// exitCode prints an error and returns the program's exit code. Help is no error, and has been printed.
 func exitCode(err error, out io.Writer) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
-	case errors.Is(err, errUsage):
-		return 2
 	}
 	_, _ = fmt.Fprintln(out, "kasse-dev:", err)
+	if wrong := new(usageError); errors.As(err, &wrong) {
+		return 2
+	}
 	return 1
 }
 
@@ -79,7 +80,8 @@ func run(ctx context.Context, args []string) error {
 // explain adds the likely cause if a second start with a real Redis fails: the new simulator does not know
 // Redis's payments.
 func (o options) explain(err error) error {
-	if err == nil || o.redis == "" || o.real {
+	var wrong *settingsError
+	if err == nil || o.redis == "" || o.real || errors.As(err, &wrong) {
 		return err
 	}
 	return fmt.Errorf("%w\nThe simulated Stripe starts empty each time. "+
@@ -94,13 +96,10 @@ An address without a host, such as :8091, is on 127.0.0.1; port 0 is any free po
 
 `
 
-func parse(args []string) (options, error) {
-	var o options
+// newFlags returns the flags, which set the options. It prints nothing by itself.
+func newFlags(o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("kasse-dev", flag.ContinueOnError)
-	flags.Usage = func() {
-		_, _ = fmt.Fprint(flags.Output(), usage)
-		flags.PrintDefaults()
-	}
+	flags.SetOutput(io.Discard)
 	flags.BoolVar(&o.demo, "demo", false, "play one order, print one line for each step, and exit")
 	flags.BoolVar(&o.real, "real", false, "use STRIPE_… of the environment (test keys only) instead of the simulator")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the API")
@@ -110,21 +109,39 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.shopAddr, "shop-addr", ":8091", "address of the shop whose page pays")
 	flags.StringVar(&o.consoleAddr, "console-addr", ":8092", "address of the console")
 	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, which is lost at exit")
-	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), //nolint:gosec // no secret
-		"seed of the simulator's ids and of its event faults; the default is random")
+	flags.Uint64Var(&o.seed, "seed", 0, "seed of the simulator's ids and of its event faults; 0: a random one")
 	flags.Float64Var(&o.duplicate, "duplicate", 0, "share of the events that are delivered twice, from 0 to 1")
 	flags.Float64Var(&o.reorder, "reorder", 0, "share of the events that are delivered out of order, from 0 to 1")
 	flags.Float64Var(&o.drop, "drop", 0, "share of the events that Stripe neither delivers nor lists, from 0 to 1")
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
 	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
 		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))
-	switch err := flags.Parse(args); {
+	return flags
+}
+
+// parse reads the arguments. Help is printed to standard output and returns flag.ErrHelp.
+func parse(args []string) (options, error) {
+	var o options
+	flags := newFlags(&o)
+	err := flags.Parse(args)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(os.Stdout)
+		fmt.Print(usage)
+		flags.PrintDefaults()
 		return o, err
 	case err != nil:
-		return o, errUsage
+		return o, &usageError{err.Error() + "; kasse-dev -help lists the flags"}
 	case flags.NArg() > 0: // what follows it would not be read
-		return o, fmt.Errorf("unexpected argument %q; -help lists the flags", flags.Arg(0))
+		return o, &usageError{fmt.Sprintf("unexpected argument %q; kasse-dev -help lists the flags", flags.Arg(0))}
+	}
+	for name, share := range map[string]float64{"duplicate": o.duplicate, "reorder": o.reorder, "drop": o.drop} {
+		if !(share >= 0 && share <= 1) { // also not a number
+			return o, &usageError{fmt.Sprintf("-%s is %v: it must be from 0 to 1", name, share)}
+		}
+	}
+	if o.seed == 0 {
+		o.seed = rand.Uint64() //nolint:gosec // no secret
 	}
 	if !slices.Contains(stripeVersions, o.stripeVersion) {
 		return o, fmt.Errorf(

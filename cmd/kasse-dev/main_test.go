@@ -7,6 +7,20 @@ import (
 	"testing"
 )
 
+// TestSettingsAreNamedByFlags: a message about a setting names the flag that it came from.
+func TestSettingsAreNamedByFlags(t *testing.T) {
+	for text, want := range map[string]string{
+		"LISTEN_ADDR must be :port for every interface\nREDIS_URL must be a URL": "-addr must be :port\n-redis must be a URL",
+
+		"ADMIN_ADDR: listen tcp :9090: in use": "-admin-addr: listen tcp :9090: in use",
+		"LOG_LEVEL must be debug":              "LOG_LEVEL must be debug",
+	} {
+		if got := namedByFlags(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestStripeVersionFlag(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -42,10 +56,13 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"-h"}, 0, ""},
 		{[]string{"--help"}, 0, ""},
 		{[]string{"-demo", "-help"}, 0, ""},
-		{[]string{"-bogus"}, 2, ""},
-		{[]string{"-settle", "soon"}, 2, ""},
-		{[]string{"demo"}, 1, `"demo"`},
-		{[]string{"-addr", ":0", "run", "-drop", "1"}, 1, `"run"`},
+		{[]string{"-bogus"}, 2, "-bogus; kasse-dev -help lists the flags"},
+		{[]string{"-settle", "soon"}, 2, "-settle"},
+		{[]string{"demo"}, 2, `"demo"`},
+		{[]string{"-addr", ":0", "run", "-drop", "1"}, 2, `"run"`},
+		{[]string{"-drop", "2"}, 2, "-drop is 2: it must be from 0 to 1"},
+		{[]string{"-reorder", "-0.1"}, 2, "-reorder is -0.1"},
+		{[]string{"-duplicate", "NaN"}, 2, "-duplicate is NaN"},
 		{[]string{"-demo", "-real"}, 1, "-real"},
 	} {
 		_, err := parse(c.args)

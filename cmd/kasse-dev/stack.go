@@ -166,7 +166,9 @@ func (w *stack) startKasse(ctx context.Context, sim *stripesim.Server, settings 
 	ctx, w.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(w.ended)
-		w.err = app.Run(ctx, config, app.NewLogger(config))
+		if err := app.Run(ctx, config, app.NewLogger(config)); err != nil {
+			w.err = errors.New(namedByFlags(err.Error()))
+		}
 	}()
 	select {
 	case <-w.ended:
@@ -190,11 +192,35 @@ func configure(settings map[string]string) (app.Config, error) {
 		}
 	}
 	config, err := app.LoadConfig()
-	if err == nil && config.Livemode() {
+	if err != nil {
+		return config, &settingsError{namedByFlags(err.Error())}
+	}
+	if config.Livemode() {
 		err = errors.New("STRIPE_SECRET_KEY is a live key: development uses test keys only")
 	}
 	return config, err
 }
+
+// settingsError describes mistakes in the flags and the environment.
+type settingsError struct{ text string }
+
+func (e *settingsError) Error() string { return e.text }
+
+// namedByFlags names the flag instead of the variable in the lines about settings that come from flags. An address
+// without a host is on loopback here.
+func namedByFlags(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		variable := strings.TrimRight(strings.SplitN(line, " ", 2)[0], ":")
+		if name, ok := flagOf[variable]; ok {
+			lines[i] = name + strings.TrimSuffix(strings.TrimPrefix(line, variable), " for every interface")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// flagOf has the flags of settings.
+var flagOf = map[string]string{"LISTEN_ADDR": "-addr", "ADMIN_ADDR": "-admin-addr", "REDIS_URL": "-redis"}
 
 func (w *stack) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
@@ -238,7 +264,9 @@ func (w *stack) open(ctx context.Context, address string, handler http.Handler) 
 func (w *stack) listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%w (choose another address; -help lists the flags)", err)
+		return nil, fmt.Errorf(
+			"%w: end the program that uses this address, or choose another one (kasse-dev -help lists the flags)", err,
+		)
 	}
 	w.cleanups = append(w.cleanups, func() { _ = listener.Close() })
 	return listener, nil

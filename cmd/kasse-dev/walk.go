@@ -38,10 +38,11 @@ SECRET=$(echo "$OPENED" | grep -o 'pi_[A-Za-z0-9]*_secret_[A-Za-z0-9]*')
 curl -s $STRIPE/v1/payment_intents/$PAYMENT/confirm -u pk_test_kasse_dev: -d client_secret=$SECRET \
   -d payment_method=pm_card_visa -d return_url=https://shop.example/thanks
 
-# The page reads the status. It needs only the client secret.
-curl -s "$KASSE/v1/payments/$PAYMENT" -H "Authorization: Bearer $SECRET"
+# The page waits for a version after the one that it has: Stripe's webhook brings it. It needs only the client secret.
+VERSION=$(echo "$OPENED" | grep -o '"version":[0-9]*' | head -n 1 | grep -o '[0-9]*')
+curl -s "$KASSE/v1/payments/$PAYMENT?wait=20" -H "Authorization: Bearer $SECRET" -H "If-None-Match: \"$VERSION\""; echo
 
 # The backend sees more of it, and follows all payments by the feed.
-curl -s $KASSE/v1/orders/order-1 -H "Authorization: Bearer $KEY"
+curl -s $KASSE/v1/orders/order-1 -H "Authorization: Bearer $KEY"; echo
 curl -s $KASSE/v1/events -H "Authorization: Bearer $KEY"
 `
