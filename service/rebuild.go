@@ -45,7 +45,7 @@ func (r *Recovery) report() {
 // failed attempts, the times of changes, and the last failure of a closed order's payment.
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true
-	return s.waitExclusively(ctx, ownerRebuild, func(ctx context.Context) error {
+	err := s.waitExclusively(ctx, ownerRebuild, func(ctx context.Context) error {
 		began, err := s.catchUps.BeginCatchUp(ctx)
 		if err != nil {
 			return err
@@ -68,6 +68,11 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 		}
 		return nil
 	})
+	if errors.Is(err, errLeaseHeld) {
+		return fmt.Errorf("%w: stop the servers and other kasse commands, then run it again (a process that was killed "+
+			"holds the lease for up to %s)", err, leaseLasts)
+	}
+	return err
 }
 
 // listOrders lists all our payments by order.

@@ -139,7 +139,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 // Serve opens both listeners, serves until the context ends or a component fails, and drains.
 func (a *App) Serve(ctx context.Context) error {
 	switchLevel := a.switchable()
-	public, err := a.listen(ctx, a.ListenAddr, a.public)
+	public, err := a.listen(ctx, "LISTEN_ADDR", a.ListenAddr, a.public)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (a *App) Serve(ctx context.Context) error {
 	if err := a.park(public); err != nil { //nolint:contextcheck // each request has a context of its own
 		return err
 	}
-	admin, err := a.listen(ctx, a.AdminAddr, a.admin)
+	admin, err := a.listen(ctx, "ADMIN_ADDR", a.AdminAddr, a.admin)
 	if err != nil {
 		return err
 	}

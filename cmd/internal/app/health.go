@@ -27,11 +27,11 @@ func Healthcheck(ctx context.Context, adminAddr string) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return fmt.Errorf("no server answers at ADMIN_ADDR: %w", err)
 	}
 	defer response.Body.Close() //nolint:errcheck // read to the end below is not needed
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("/livez answered %d", response.StatusCode)
+		return fmt.Errorf("the program at ADMIN_ADDR answers /livez with %d: it is not kasse", response.StatusCode)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
+	"fmt"
 
 	"kasse/service"
 )
@@ -17,10 +17,11 @@ func Keygen(name, scopes string) (key, entry string, err error) {
 	_, _ = rand.Read(secret) // it never returns an error
 	key = "ksk_" + base64.RawURLEncoding.EncodeToString(secret)
 	entry = KeyEntry(name, key, scopes)
+	if !serviceName.MatchString(name) {
+		return "", "", fmt.Errorf("keygen: -name %q must match %s, such as backend", name, serviceName)
+	}
 	if _, ok := parseServiceKey(entry); !ok {
-		return "", "", errors.New(
-			"the name must match ^[a-z0-9-]{1,32}$, the scopes must be some of " + Scopes(),
-		)
+		return "", "", fmt.Errorf("keygen: -scopes %q must be one or more of %s, with + between them", scopes, Scopes())
 	}
 	return key, entry, nil
 }

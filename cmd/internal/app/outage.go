@@ -41,9 +41,10 @@ func (o *outage) failed() (first bool) {
 	return true
 }
 
-// succeeded records a successful command. It ends the outage if no command has failed for outageQuiet.
+// succeeded records a command that did not fail. It ends the outage if no command has failed for outageQuiet. A
+// command whose context has ended did not fail either, but Redis need not have answered it.
 func (o *outage) succeeded(ctx context.Context) {
-	if !o.away.Load() {
+	if !o.away.Load() || ctx.Err() != nil {
 		return
 	}
 	o.mu.Lock()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -48,7 +49,11 @@ func TestOutageHasTwoLines(t *testing.T) {
 		lines(`"worker":"reads","first":"reads: could not claim due reads, retrying"`,
 			"reads: could not read a payment at Stripe",
 			"a success is denied")
-		answered(3 * time.Second)
+		time.Sleep(3 * time.Second)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		outage.succeeded(ended) // a worker stops during the outage
+		answered(0)
 		answered(3 * time.Second)
 		lines(`"msg":"background tasks: Redis answers again","after":4900000000,"lines_left_out":99`)
 		log.Warn("redis: the client reports a problem with a connection", "message", "an attempt of maintenance")

@@ -44,7 +44,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 			p.show("%s listed", quantity(r.Payments, "payment"))
 			return
 		}
-		p.show("%d of %s restored, %d of them by a read each", r.Restored, quantity(r.Payments, "payment"), r.Read)
+		p.show("%d of %s restored; read at Stripe one by one: %d", r.Restored, quantity(r.Payments, "payment"), r.Read)
 	}}
 	if err := a.service.Rebuild(ctx, since, &r); err != nil {
 		return interrupted(ctx, err)
@@ -53,7 +53,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end(
-		"Done: Redis has %s with %s, %d of them by a read each. Start kasse.", quantity(r.Orders, "order"),
+		"Done: Redis has %s with %s. Read at Stripe one by one: %d. Start kasse.", quantity(r.Orders, "order"),
 		quantity(r.Payments, "payment"), r.Read,
 	)
 	if len(r.Unreadable) > 0 {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"kasse/service/payment"
 	"kasse/store"
 )
 
+// Pauses while the start waits for Redis.
 const (
-	redisPause = 500 * time.Millisecond // between tries to reach Redis at the start
+	redisPause    = 500 * time.Millisecond // between two tries
+	redisLogPause = 10 * time.Second       // between two lines of the log with the same text
 )
 
 func (a *App) identity() store.Identity {
@@ -27,6 +30,7 @@ var errReplica = errors.New(
 // only if Stripe has no payment of this service. Otherwise Redis was wiped, and paid orders would be sold
 // again.
 func (a *App) claimRedis(ctx context.Context) error {
+	waiting := waitLog{log: a.log}
 	for tries := 1; ; tries++ {
 		_, err := a.store.Check(ctx, a.identity())
 		var away *payment.Error
@@ -42,11 +46,7 @@ func (a *App) claimRedis(ctx context.Context) error {
 		case !errors.As(err, &away):
 			return err
 		}
-		if errors.Is(err, errReplica) {
-			a.log.WarnContext(ctx, "start: Redis accepts no writes, waiting", "error", err)
-		} else {
-			a.log.WarnContext(ctx, "start: Redis does not answer, waiting", "error", err)
-		}
+		waiting.note(ctx, err)
 		if mismatch := a.tlsMismatchAt(ctx, tries); mismatch != "" {
 			a.log.ErrorContext(ctx, "start: Redis and REDIS_URL disagree about TLS", "problem", mismatch)
 		}
@@ -54,6 +54,26 @@ func (a *App) claimRedis(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(redisPause):
 		}
+	}
+}
+
+// waitLog logs that the start waits for Redis: at once, when the reason becomes another one, and every redisLogPause.
+type waitLog struct {
+	log     *slog.Logger
+	replica bool      // the last line was about a replica
+	last    time.Time // time of the last line
+}
+
+func (w *waitLog) note(ctx context.Context, err error) {
+	replica := errors.Is(err, errReplica)
+	if replica == w.replica && time.Since(w.last) < redisLogPause {
+		return
+	}
+	w.replica, w.last = replica, time.Now()
+	if replica {
+		w.log.WarnContext(ctx, "start: Redis accepts no writes, waiting", "error", err)
+	} else {
+		w.log.WarnContext(ctx, "start: Redis does not answer, waiting", "error", err)
 	}
 }
 

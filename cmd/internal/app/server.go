@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -39,10 +40,11 @@ type server struct {
 	address  string
 }
 
-func (a *App) listen(ctx context.Context, address string, handler http.Handler) (*server, error) {
+// listen opens the address of a variable. An error names the variable.
+func (a *App) listen(ctx context.Context, variable, address string, handler http.Handler) (*server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w: end the program that uses this address, or choose another one", variable, err)
 	}
 	return &server{listener: listener, address: listener.Addr().String(), Server: http.Server{
 		Handler: handler, ReadHeaderTimeout: a.bounds.readHeader, ReadTimeout: a.bounds.read,
