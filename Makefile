@@ -68,7 +68,7 @@ check-e2e check-clients-ts check-example-react: clients/typescript/dist/index.js
 fmt: .tools/bin/gofumpt ## format the Go files
 	.tools/bin/gofumpt -w .
 
-fmt-check: .tools/bin/gofumpt
+fmt-check: .tools/bin/gofumpt ##c is every Go file formatted, and go.mod tidy?
 	@unformatted=$$(.tools/bin/gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) mod tidy -diff
@@ -83,7 +83,7 @@ spec: test/spec/node_modules/.package-lock.json ##c lint openapi.yaml
 stripe-types: test/stripe-types/node_modules/.package-lock.json ## write docs/stripe-types.md from the newest Stripe package
 	npm run --silent --prefix test/stripe-types generate
 
-stripe-types-check: test/stripe-types/node_modules/.package-lock.json
+stripe-types-check: test/stripe-types/node_modules/.package-lock.json ##c is docs/stripe-types.md up to date, and does Kasse know every value?
 	npm run --silent --prefix test/stripe-types check
 
 .PHONY: e2e
@@ -128,8 +128,8 @@ pushes: programs ##l 10,000 events pushed while servers and the receiver are kil
 .PHONY: parking
 PARKING_ROUNDS ?= 10000
 parking: ##l requests that wait without a goroutine, on one connection 10,000 times; PARKING_ROUNDS=
-	PARKING_ROUNDS=$(PARKING_ROUNDS) $(GO) test -race -count=1 -timeout 30m ./api/parking
-	$(GO) test -race -count=1 -timeout 30m ./api -run 'Wait|Parked|Draining'
+	PARKING_ROUNDS=$(PARKING_ROUNDS) $(GO) run ./test/run -race -count=1 -timeout 30m ./api/parking
+	$(GO) run ./test/run -race -count=1 -timeout 30m -run 'Wait|Parked|Draining' ./api
 
 .PHONY: backends
 backends: examples/backend-node/node_modules/.package-lock.json .tools/bin/golangci-lint ##l the Go client, and the example backends in Go, Node and Python; needs python3
@@ -164,7 +164,7 @@ chaos: programs ##c faults under load, then a check of every acknowledged write;
 	@exec bin/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROUNDS),-rounds '$(ROUNDS)')
 
 .PHONY: sentinels
-sentinels: programs ## rounds behind sentinels, healthy and rough, with the role of each node at each change, for DURATION=5m
+sentinels: programs ##l rounds behind sentinels, healthy and rough, with the role of each node at each change, for DURATION=5m
 	$(GO) test -count=1 -v -timeout 0 ./store -run TestSentinelsInRoughWeather -args -rough=$(DURATION)
 
 .PHONY: cluster
@@ -250,11 +250,11 @@ alerts-check: programs ##l each alert fires from a real fault in a real Promethe
 	@exec bin/alerts $(if $(ALERTS),-only '$(ALERTS)')
 
 .PHONY: image-check
-image-check: ## the image, built and run by its own Docker daemon: as in compose.yaml, stopped, killed, replaced, and by Compose; root, some 10 minutes, not in check
+image-check: ##l the image, built and run by its own Docker daemon: as in compose.yaml, stopped, killed, replaced, and by Compose; needs root
 	@GO="$(GO)" test/image/run.sh
 
 .PHONY: systemd-check
-systemd-check: programs ## kasse.service under a real systemd, with all its restrictions, in its own namespaces; root, not in check
+systemd-check: programs ##l kasse.service under a real systemd, with all its restrictions, in its own namespaces; needs root
 	@GO="$(GO)" test/systemd/run.sh
 
 .PHONY: plugins findings

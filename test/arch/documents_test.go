@@ -128,6 +128,26 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// TestMakeTargetsHaveHelp: make help has a line for each target, except those that only other targets need.
+func TestMakeTargetsHaveHelp(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	helped := map[string]bool{"programs": true, "built": true}
+	for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):.*##[cl]? \S`).FindAllStringSubmatch(string(makefile), -1) {
+		helped[match[1]] = true
+	}
+	for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):`).FindAllStringSubmatch(string(makefile), -1) {
+		if !helped[match[1]] && !strings.HasPrefix(match[1], "check-") {
+			t.Errorf("the target %s has no help: add ## and what it does, ##c in a step of check, ##l if it is long", match[1])
+		}
+	}
+	if len(helped) < 30 {
+		t.Errorf("only %d targets were found", len(helped))
+	}
+}
+
 // TestThreatsHaveTheirTests: every row of SECURITY.md's table names a test.
 func TestThreatsHaveTheirTests(t *testing.T) {
 	text, err := os.ReadFile("../../SECURITY.md")

@@ -58,6 +58,60 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
+// TestRunbookQuotesReconcile: the code has each line that docs/runbook.md quotes from kasse reconcile. A colon and
+// an ellipsis separate texts of different places. The command begins a line with a capital letter.
+func TestRunbookQuotesReconcile(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "runbook.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| output | meaning |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	literals := strings.ToLower(literalsOf(t, "service"))
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllStringSubmatch(table, -1)
+	for _, row := range rows {
+		for _, text := range regexp.MustCompile(`…|: `).Split(row[1], -1) {
+			if text = strings.ToLower(strings.Trim(text, " .,")); !strings.Contains(literals, text) {
+				t.Errorf("docs/runbook.md quotes %q of kasse reconcile, which is not written", text)
+			}
+		}
+	}
+	if len(rows) < 5 {
+		t.Errorf("%d lines of kasse reconcile were found", len(rows))
+	}
+}
+
+// literalsOf returns the strings of the Go files directly in a folder, without its tests.
+func literalsOf(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			expression, ok := node.(ast.Expr)
+			if !ok {
+				return true
+			}
+			text, ok := textOf(expression)
+			if ok {
+				all.WriteString(text + "\n")
+			}
+			return !ok
+		})
+	}
+	return all.String()
+}
+
 // forTests are folders of test programs.
 var forTests = []string{"stripesim", "storetest"}
 
