@@ -174,7 +174,7 @@ func withApp(run func(*app.App) error) error {
 		return err
 	}
 	defer a.Close() //nolint:errcheck // the process ends
-	return run(a)
+	return app.Advise(run(a))
 }
 
 func keygen(_ context.Context, args []string, out io.Writer) error {

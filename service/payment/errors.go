@@ -2,6 +2,7 @@ package payment
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -65,7 +66,7 @@ type FieldError struct {
 func (e *Error) Error() string {
 	text := string(e.Code) + ": " + e.Detail
 	if e.Cause != nil {
-		text += ": " + e.Cause.Error()
+		text = strings.TrimSuffix(text, ".") + ": " + e.Cause.Error()
 	}
 	return text
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
@@ -79,6 +80,14 @@ func (a *App) explain(err error) error {
 			"%w: run kasse rebuild, or kasse init to ignore the payments of %q at Stripe", err,
 			a.ServiceName,
 		)
+	}
+	return err
+}
+
+// Advise adds to the error of a Redis that cannot be used which command finds the reason.
+func Advise(err error) error {
+	if e, ok := errors.AsType[*payment.Error](err); ok && e.Code == payment.CodeStoreUnavailable {
+		return fmt.Errorf("%w; kasse check reports what is wrong with Redis", err)
 	}
 	return err
 }

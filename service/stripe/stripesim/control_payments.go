@@ -57,7 +57,7 @@ func (s *Server) Settle(paymentIntent string, paid bool) error {
 		case pi.in(processing):
 			a.answerDebit(pi, paid)
 		default:
-			return unexpectedState(pi, "%s is with no bank", pi)
+			return unexpectedState(pi, "%s has no debit, voucher or transfer that could settle", pi)
 		}
 		return nil
 	})
