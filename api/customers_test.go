@@ -1,9 +1,13 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"kasse/service/stripe/stripesim"
 )
 
 // twoCustomers is an order that Ada has opened, and that is Bob's now.
@@ -194,5 +198,46 @@ func TestTokenNarrowsItsSession(t *testing.T) {
 	if sent := asked[len(asked)-1].Body; !strings.Contains(sent, "redisplay_limit]=4") ||
 		!strings.Contains(sent, "[payment_method_save]=disabled") {
 		t.Errorf("Stripe was asked for %s", sent)
+	}
+}
+
+// TestMintedTokenKeepsThePaymentsSession: a token that is minted without a customer session has no such claim. Its page
+// gets the session that the backend has opened the payment with, and may narrow it.
+func TestMintedTokenKeepsThePaymentsSession(t *testing.T) {
+	const terms = `"amount":4999,"currency":"eur","customer":%q`
+	w := newEnv(t)
+	for i, test := range []struct {
+		minted, asked string // customer_session of the token and of the page; empty: none
+		sent          string // part of what Stripe gets
+	}{
+		{"", "", "components[mobile_payment_element][features][payment_method_save]=enabled"},
+		{"", `{"save":false}`, "components[mobile_payment_element][features][payment_method_save]=disabled"},
+		{"", `{"surface":"mobile","save":true}`, "components[mobile_payment_element][features][payment_method_save]=enabled"},
+		{`{}`, "", "components[payment_element][features][payment_method_save]=disabled"},
+	} {
+		body := fmt.Sprintf(`{"order_id":"shop-%d",`+terms, i, w.customer())
+		var made opened
+		w.send(request{
+			line: createLine, token: fullKey, body: body + `,"customer_session":{"surface":"mobile","save":true}}`,
+		}).into(t, http.StatusCreated, &made)
+		if test.minted != "" {
+			body += `,"customer_session":` + test.minted
+		}
+		token := w.mint(body + "}").Token
+		if test.asked != "" {
+			test.asked = `{"customer_session":` + test.asked + `}`
+		}
+		for line, status := range map[string]int{
+			"POST /v1/payments/" + made.PaymentIntent + "/customer-session": http.StatusCreated,
+			createLine: http.StatusOK,
+		} {
+			calls := len(w.stripe.Requests())
+			w.send(request{line: line, token: token, body: test.asked}).into(t, status, &opened{})
+			if !slices.ContainsFunc(w.stripe.Requests()[calls:], func(r stripesim.Request) bool {
+				return strings.Contains(r.Body, test.sent)
+			}) {
+				t.Errorf("case %d, %s: Stripe got %+v", i, line, w.stripe.Requests()[calls:])
+			}
+		}
 	}
 }

@@ -251,12 +251,17 @@ func longestMember(r payment.CreateRequest) string {
 }
 
 // mint signs a token with the first secret. The rev comes from Redis's clock. If that is ahead of ours, the
-// token gets our time instead. It then counts as older than the order's terms, which are the same.
+// token gets our time instead. It then counts as older than the order's terms, which are the same. A body without a
+// customer session gives a token without that claim: its page gets the session that the payment was opened with.
 func (k Tokens) mint(r payment.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
-	return k.sign(claims{
+	said := claims{
 		Order: r.Order, Amount: &r.Terms.Amount, Currency: &r.Terms.Currency, Customer: r.Terms.Customer,
 		CaptureMethod: r.Terms.CaptureMethod, SetupFutureUsage: r.Terms.SetupFutureUsage, Description: r.Description,
-		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Session: &r.Session, Rev: &rev,
-	})
+		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Rev: &rev,
+	}
+	if !r.Unclaimed {
+		said.Session = &r.Session
+	}
+	return k.sign(said)
 }
