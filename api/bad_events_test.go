@@ -53,6 +53,13 @@ func TestBadEvents(t *testing.T) {
 			"ignored",
 		},
 		{
+			"of the other mode, with an unknown status",
+			strings.Replace(eventAbout(
+				"payment_intent.succeeded", strings.Replace(ours, "succeeded", "settled", 1), "",
+			), `"livemode":false`, `"livemode":true`, 1),
+			"ignored",
+		},
+		{
 			"of an unknown type",
 			eventAbout("payment_method.attached", `{"id":"pm_1","object":"payment_method"}`, ""), "ignored",
 		},
@@ -69,6 +76,11 @@ func TestBadEvents(t *testing.T) {
 		{
 			"data is null",
 			`{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false,"data":null}`,
+			"quarantined",
+		},
+		{
+			"the mode is no mode",
+			strings.Replace(eventAbout("payment_intent.succeeded", ours, ""), `"livemode":false`, `"livemode":"no"`, 1),
 			"quarantined",
 		},
 		{"object is null", eventAbout("payment_intent.succeeded", "null", ""), "quarantined"},

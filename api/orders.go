@@ -1,8 +1,11 @@
 package api
 
 import (
+	"errors"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -86,7 +89,7 @@ func orderQuery(c echo.Context) (q payment.OrderQuery, err error) {
 		}
 	}
 	if query.Has("created_after") {
-		if q.CreatedAfter, err = time.Parse(time.RFC3339, query.Get("created_after")); err != nil {
+		if q.CreatedAfter, err = parseTime(query.Get("created_after")); err != nil {
 			return q, badParameter("created_after", "must be an RFC 3339 time, such as 2026-11-23T12:00:00Z")
 		}
 	}
@@ -95,4 +98,18 @@ func orderQuery(c echo.Context) (q payment.OrderQuery, err error) {
 		return q, badParameter("after", "must be a cursor, or nothing")
 	}
 	return q, nil
+}
+
+// dateTime matches the form of an RFC 3339 time in capital letters. time.Parse also accepts other forms.
+var dateTime = regexp.MustCompile(
+	`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`,
+)
+
+// parseTime parses an RFC 3339 time, whose letters may be small.
+func parseTime(text string) (time.Time, error) {
+	text = strings.ToUpper(text)
+	if !dateTime.MatchString(text) {
+		return time.Time{}, errors.New("not an RFC 3339 time")
+	}
+	return time.Parse(time.RFC3339, text)
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +184,8 @@ func TestOrderQueriesThatAreRefused(t *testing.T) {
 	for query, parameter := range map[string]string{
 		"?customer=": "customer", "?customer=ann": "customer", "?state=payed": "state", "?state=paid,pending": "state",
 		"?created_after=yesterday": "created_after", "?created_after=1795435200": "created_after",
+		"?created_after=2026-11-23T1:00:00Z": "created_after", "?created_after=2026-11-23T10:00:00,5Z": "created_after",
+		"?created_after=2026-11-23T10:00:00%2B24:00": "created_after", "?created_after=": "created_after",
 		"?limit=0": "limit", "?limit=101": "limit", "?after=latest": "after", "?after=" + strings.Repeat(
 			"A", 1025,
 		): "after",
@@ -195,6 +198,23 @@ func TestOrderQueriesThatAreRefused(t *testing.T) {
 		w.send(request{line: "GET /v1/orders" + query, token: readKey, bad: true}).into(t, http.StatusBadRequest, &p)
 		if p.Code != "invalid_request" || len(p.Errors) != 1 || p.Errors[0].Parameter != parameter {
 			t.Errorf("%s: got %+v, want %s", query, p, parameter)
+		}
+	}
+}
+
+// TestCreatedAfterTakesEveryRFC3339Time: the letters may be small, and the offset may be any (RFC 3339, section 5.6).
+func TestCreatedAfterTakesEveryRFC3339Time(t *testing.T) {
+	w := newEnv(t)
+	w.createFor("shop-1", "", "")
+	hour, east := time.Now().Add(-time.Hour), time.FixedZone("", 2*60*60)
+	for _, text := range []string{
+		strings.ToLower(hour.UTC().Format(time.RFC3339)), hour.In(east).Format(time.RFC3339),
+		hour.UTC().Format(time.RFC3339Nano), hour.In(east).Format("2006-01-02t15:04:05-07:00"),
+	} {
+		line := "GET /v1/orders?created_after=" + url.QueryEscape(text)
+		answer := w.send(request{line: line, token: readKey, bad: true}) // the checker takes capital letters only
+		if answer.status != http.StatusOK || !strings.Contains(answer.body, `"order_id":"shop-1"`) {
+			t.Errorf("%s: %d %s", text, answer.status, answer.body)
 		}
 	}
 }

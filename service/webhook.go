@@ -87,7 +87,7 @@ func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 // applyEvent stores the content of an event.
 func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
-	case e.Connected, s.ofOtherAccount(e):
+	case e.Connected, s.ofOtherAccount(e), e.ModeKnown && e.Livemode != s.Livemode:
 		return Ignored, nil
 	case e.Unreadable != "":
 		if err := s.quarantine.Quarantine(ctx, e, body); err != nil {

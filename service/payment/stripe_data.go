@@ -83,6 +83,7 @@ type StripeEvent struct {
 	Minor      bool         // the facts are details, which are not worth a read of a payment that is not known
 	Listed     bool         // Stripe's list of events has it, so that it is not forged
 	Unreadable string       // why it could not be decoded; empty where it could
+	ModeKnown  bool         // of an event that could not be decoded: Livemode could be read
 	Claimed    string       // kasse_service of an object that could not be decoded
 }
 

@@ -163,6 +163,8 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	}
 	if n.Unreadable != "" {
 		n.Payment, n.Claimed = namedIn(object, about)
+		mode := string(top.get("livemode"))
+		n.Livemode, n.ModeKnown = mode == "true", mode == "true" || mode == "false"
 	}
 	return n
 }
