@@ -209,8 +209,8 @@ func TestChangeByEveryFormOfIfMatch(t *testing.T) {
 	}
 }
 
-// TestChangeByState: the price changes only while the payment waits for a payment method, and a failed one may be tried
-// again.
+// TestChangeByState: the price changes only while the payment waits for a payment method. A failed payment may be tried
+// again then, also at the same price.
 func TestChangeByState(t *testing.T) {
 	for status, want := range map[string]struct {
 		state string
@@ -219,33 +219,41 @@ func TestChangeByState(t *testing.T) {
 		"requires_payment_method": {"failed", 200}, "requires_action": {"action_required", 409},
 		"processing": {"processing", 409}, "succeeded": {"paid", 409},
 	} {
-		t.Run(status, func(t *testing.T) {
-			t.Parallel()
-			w := newEnv(t)
-			w.deliverWebhooks()
-			made := w.create("shop-1")
-			w.bring(made.PaymentIntent, status)
-			var seen opened
-			answer := reply{status: http.StatusPreconditionFailed}
-			// The charge's own event comes later, and raises the version.
-			for answer.status == http.StatusPreconditionFailed {
-				w.reach(made.PaymentIntent, want.state).into(t, http.StatusOK, &seen)
-				answer = w.change(made, seen.Version, 5999)
-			}
-			if want.code == http.StatusOK {
-				answer.into(t, http.StatusOK, &seen)
-				if seen.State != "pending" || seen.Amount != 5999 || !strings.Contains(answer.body, `"failure":null`) {
-					t.Errorf("after the change: %s", answer.body)
-				}
-				return
-			}
-			answer.says(t, http.StatusConflict, "invalid_state")
-			if !strings.Contains(
-				answer.body, `"payment":{"payment_intent":"`+made.PaymentIntent,
-			) || w.atStripe(made.PaymentIntent).Amount != 4999 {
-				t.Errorf("the payment is missing in %s, or Stripe has %+v", answer.body, w.atStripe(made.PaymentIntent))
-			}
-		})
+		for _, amount := range []int64{4999, 5999} {
+			t.Run(fmt.Sprintf("%s %d", status, amount), func(t *testing.T) {
+				t.Parallel()
+				changeInState(t, status, want.state, amount, want.code)
+			})
+		}
+	}
+}
+
+// changeInState changes the price of a payment with that status at Stripe, which the API shows as state.
+func changeInState(t *testing.T, status, state string, amount int64, want int) {
+	t.Helper()
+	w := newEnv(t)
+	w.deliverWebhooks()
+	made := w.create("shop-1")
+	w.bring(made.PaymentIntent, status)
+	var seen opened
+	answer := reply{status: http.StatusPreconditionFailed}
+	// The charge's own event comes later, and raises the version.
+	for answer.status == http.StatusPreconditionFailed {
+		w.reach(made.PaymentIntent, state).into(t, http.StatusOK, &seen)
+		answer = w.change(made, seen.Version, amount)
+	}
+	if want == http.StatusOK {
+		answer.into(t, http.StatusOK, &seen)
+		if seen.State != "pending" || seen.Amount != amount || !strings.Contains(answer.body, `"failure":null`) {
+			t.Errorf("after the change: %s", answer.body)
+		}
+		return
+	}
+	answer.says(t, want, "invalid_state")
+	if !strings.Contains(
+		answer.body, `"payment":{"payment_intent":"`+made.PaymentIntent,
+	) || w.atStripe(made.PaymentIntent).Amount != 4999 {
+		t.Errorf("the payment is missing in %s, or Stripe has %+v", answer.body, w.atStripe(made.PaymentIntent))
 	}
 }
 
