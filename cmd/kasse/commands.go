@@ -19,29 +19,33 @@ import (
 type command struct {
 	name    string
 	summary string
+	page    string // the document that explains it; empty: the summary is enough
 	run     func(ctx context.Context, args []string, out io.Writer) error
 }
 
 // commands are the subcommands in the order of the help.
 func commands() []command {
 	return []command{
-		{"serve", "answer requests (the default)", serve},
-		{"init", "initialise an empty Redis", initialise},
-		{"check", "report problems of the configuration, Redis and Stripe, and how to fix them", check},
-		{"rebuild", "restore lost data from Stripe", rebuild},
-		{"reconcile", "read once from Stripe what no webhook has delivered", reconcile},
-		{"show", "show the stored data of an order, a PaymentIntent or a customer, for support", show},
-		{"forget", "remove the personal data of a finished order", forget},
-		{"keygen", "create a service key", keygen},
-		{"events replay", "push past events again", replayEvents},
-		{"events endpoints", "show the progress of the deliveries to each endpoint", listEndpoints},
-		{"events enable", "enable a disabled endpoint", enableEndpoint},
-		{"events disable", "stop the deliveries to an endpoint; its events wait", disableEndpoint},
-		{"events dead", "list the dead letters", listDead},
-		{"events redrive", "send waiting and dead events to one endpoint now", redrive},
-		{"events log", "show the last deliveries to one endpoint with status and time", printLog},
-		{"healthcheck", "exit 0 if the server on this machine runs", healthcheck},
-		{"version", "show the version, the commit and Go's version", version},
+		{"serve", "answer requests (the default)", "docs/configuration.md", serve},
+		{"init", "initialise an empty Redis", "docs/stripe.md", initialise},
+		{
+			"check", "report problems of the configuration, Redis and Stripe, and how to fix them",
+			"docs/configuration.md", check,
+		},
+		{"rebuild", "restore lost data from Stripe", "docs/upgrade.md", rebuild},
+		{"reconcile", "read once from Stripe what no webhook has delivered", "docs/runbook.md", reconcile},
+		{"show", "show the stored data of an order, a PaymentIntent or a customer, for support", "docs/show.md", show},
+		{"forget", "remove the personal data of a finished order", "docs/personal-data.md", forget},
+		{"keygen", "create a service key", "docs/rotation.md", keygen},
+		{"events replay", "push past events again", "docs/events.md", replayEvents},
+		{"events endpoints", "show the progress of the deliveries to each endpoint", "docs/events.md", listEndpoints},
+		{"events enable", "enable a disabled endpoint", "docs/events.md", enableEndpoint},
+		{"events disable", "stop the deliveries to an endpoint; its events wait", "docs/events.md", disableEndpoint},
+		{"events dead", "list the dead letters", "docs/events.md", listDead},
+		{"events redrive", "send waiting and dead events to one endpoint now", "docs/events.md", redrive},
+		{"events log", "show the last deliveries to one endpoint with status and time", "docs/events.md", printLog},
+		{"healthcheck", "exit 0 if the server on this machine runs", "", healthcheck},
+		{"version", "show the version, the commit and Go's version", "", version},
 	}
 }
 

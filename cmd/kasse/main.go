@@ -101,15 +101,18 @@ func newFlags(name, arguments string, out io.Writer) *flag.FlagSet {
 	flags.Usage = func() {
 		flags.SetOutput(out)
 		defer flags.SetOutput(io.Discard)
-		summary := ""
+		text := ""
 		for _, c := range commands() {
 			if c.name == name {
-				summary = c.summary
+				text = c.summary
+				if c.page != "" {
+					text += "; see " + c.page
+				}
 			}
 		}
 		line := "usage: kasse " + name
 		flags.VisitAll(func(*flag.Flag) { line = "usage: kasse " + name + " [flags]" })
-		_, _ = fmt.Fprintf(out, "%s\n\n%s\n\n", strings.TrimSpace(line+" "+arguments), summary)
+		_, _ = fmt.Fprintf(out, "%s\n\n%s\n\n", strings.TrimSpace(line+" "+arguments), text)
 		flags.PrintDefaults()
 	}
 	return flags

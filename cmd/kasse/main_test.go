@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +22,19 @@ func TestEveryCommandHasHelp(t *testing.T) {
 			if !errors.Is(err, flag.ErrHelp) || !strings.HasPrefix(out.String(), "usage: kasse "+c.name) {
 				t.Errorf("%v ends with %v and prints %q", args, err, out.String())
 			}
+		}
+	}
+}
+
+// TestHelpNamesPages: the document that a command's help names exists and has the command.
+func TestHelpNamesPages(t *testing.T) {
+	for _, c := range commands() {
+		if c.page == "" {
+			continue
+		}
+		text, err := os.ReadFile("../../" + c.page)
+		if err != nil || c.name != "serve" && !strings.Contains(string(text), "kasse "+c.name) {
+			t.Errorf("%s: %s does not explain it (%v)", c.name, c.page, err)
 		}
 	}
 }
