@@ -69,8 +69,8 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 		return nil
 	})
 	if errors.Is(err, errLeaseHeld) {
-		return fmt.Errorf("%w: stop the servers and other kasse commands, then run it again (a process that was killed "+
-			"holds the lease for up to %s)", err, leaseLasts)
+		return fmt.Errorf("%w: stop the servers and other kasse commands, then run it again (a process that was "+
+			"killed holds the lease for up to %s)", err, leaseLasts)
 	}
 	return err
 }

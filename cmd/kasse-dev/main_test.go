@@ -10,7 +10,7 @@ import (
 // TestSettingsAreNamedByFlags: a message about a setting names the flag that it came from.
 func TestSettingsAreNamedByFlags(t *testing.T) {
 	for text, want := range map[string]string{
-		"LISTEN_ADDR must be :port for every interface\nREDIS_URL must be a URL": "-addr must be :port\n-redis must be a URL",
+		"LISTEN_ADDR must be :port for every interface\nREDIS_URL is wrong": "-addr must be :port\n-redis is wrong",
 
 		"ADMIN_ADDR: listen tcp :9090: in use": "-admin-addr: listen tcp :9090: in use",
 		"LOG_LEVEL must be debug":              "LOG_LEVEL must be debug",

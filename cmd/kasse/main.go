@@ -131,9 +131,8 @@ func parse(flags *flag.FlagSet, args []string, wanted int) error {
 	case err != nil:
 		return &usageError{fmt.Sprintf("%s: %v; kasse %s --help lists the flags", flags.Name(), err, flags.Name())}
 	case flags.NArg() > wanted:
-		return &usageError{fmt.Sprintf(
-			"%s: unexpected argument %q; kasse %s --help shows the usage", flags.Name(), flags.Arg(wanted), flags.Name(),
-		)}
+		return &usageError{fmt.Sprintf("%s: unexpected argument %q; kasse %s --help shows the usage",
+			flags.Name(), flags.Arg(wanted), flags.Name())}
 	case flags.NArg() < wanted:
 		return &usageError{
 			fmt.Sprintf("%s: an argument is missing; kasse %s --help shows the usage", flags.Name(), flags.Name()),

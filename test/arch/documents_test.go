@@ -134,13 +134,13 @@ func TestMakeTargetsHaveHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	helped := map[string]bool{"programs": true, "built": true}
-	for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):.*##[cl]? \S`).FindAllStringSubmatch(string(makefile), -1) {
+	text, helped := string(makefile), map[string]bool{"programs": true, "built": true}
+	for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):.*##[cl]? \S`).FindAllStringSubmatch(text, -1) {
 		helped[match[1]] = true
 	}
-	for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):`).FindAllStringSubmatch(string(makefile), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):`).FindAllStringSubmatch(text, -1) {
 		if !helped[match[1]] && !strings.HasPrefix(match[1], "check-") {
-			t.Errorf("the target %s has no help: add ## and what it does, ##c in a step of check, ##l if it is long", match[1])
+			t.Errorf("%s has no help: add ## and what it does, ##c in a step of check, ##l if it is long", match[1])
 		}
 	}
 	if len(helped) < 30 {

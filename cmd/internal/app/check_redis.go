@@ -24,10 +24,20 @@ const (
 // kindOf maps REDIS_MODE to the mode that Redis reports.
 var kindOf = map[string]string{"single": "standalone", "cluster": "cluster", "sentinel": "sentinel"}
 
+// refusesUser reports whether Redis answered that the credentials are missing or wrong. A right that is missing is
+// another answer: NOPERM.
+func refusesUser(err error) bool {
+	return strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "NOAUTH")
+}
+
 func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	kind, err := store.Kind(ctx, c.RedisMode, c.RedisURL.Reveal())
 	if mismatch := c.tlsMismatch(ctx, err); mismatch != "" {
 		c.report(levelWrong, aboutRedis, "%s", mismatch)
+		return
+	}
+	if err != nil && refusesUser(err) {
+		c.report(levelWrong, aboutRedis, "refuses the user or the password of REDIS_URL (%v): correct them", err)
 		return
 	}
 	if err != nil {
