@@ -20,7 +20,7 @@ run: ## the server with an embedded Redis and a simulated Stripe
 	@$(COMPILING)
 	$(GO) run ./cmd/kasse-dev
 
-demo: ## one order on the same server, from opening to paid
+demo: ## two orders on the same server, from opening to paid
 	@$(COMPILING)
 	$(GO) run ./cmd/kasse-dev -demo
 

@@ -100,7 +100,7 @@ An address without a host, such as :8091, is on 127.0.0.1; port 0 is any free po
 func newFlags(o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("kasse-dev", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.BoolVar(&o.demo, "demo", false, "play one order, print one line for each step, and exit")
+	flags.BoolVar(&o.demo, "demo", false, "play two orders, print one line for each step, and exit")
 	flags.BoolVar(&o.real, "real", false, "use STRIPE_… of the environment (test keys only) instead of the simulator")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&o.adminAddr, "admin-addr", ":9090", "address of the probes")
