@@ -34,12 +34,12 @@ play() {
 	fi
 }
 
-faults=0 count=0
+faults=0 count=0 total="$(ls "$here"/${MUTANT:-*}.patch 2>/dev/null | wc -l)"
 for patch in "$here"/${MUTANT:-*}.patch; do
 	[ -e "$patch" ] || { echo "test/mutants has no ${MUTANT:-}.patch" >&2; exit 1; }
 	count=$((count + 1))
 	name="$(basename "$patch" .patch)" package="$(field Package "$patch")" test="$(field Test "$patch")"
-	echo "$name: $package $test"
+	echo "$count of $total: $name: $package $test"
 	if ! git apply --check "$patch" 2>"$copy/output"; then
 		complain "the patch no longer applies; adapt it to the code:"
 		cat "$copy/output" >&2
