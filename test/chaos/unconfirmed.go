@@ -15,7 +15,23 @@ import (
 //
 // The master has the replicas A and B. A is frozen and loses its connection, and B confirms. Then B is frozen and the
 // master is killed, so that only A can be promoted.
-func promoteUnconfirmed(ctx context.Context, s *workload, m moment, _ size) error {
+//
+// A later event of the same payment may already have written again what only B had. Then nothing was lost, and the
+// failover is repeated.
+func promoteUnconfirmed(ctx context.Context, s *workload, m moment, _ size) (err error) {
+	for range unconfirmedTries {
+		if err = s.promoteUnconfirmedOnce(ctx, m); !errors.Is(err, errNothingLost) {
+			return err
+		}
+	}
+	return err
+}
+
+const unconfirmedTries = 3
+
+var errNothingLost = errors.New("nothing was lost, so the round proves nothing: the promoted replica had every fact")
+
+func (s *workload) promoteUnconfirmedOnce(ctx context.Context, m moment) error {
 	partition := int(m.pick % clusterPartitions)
 	master, err := s.cluster.owner(ctx, partition, nil)
 	if err != nil {
@@ -78,7 +94,7 @@ func (s *workload) checkLoss(ctx context.Context, had, got string) error {
 		return nil // a loss fails the round
 	}
 	if len(lost) == 0 {
-		return errors.New("nothing was lost, so the round proves nothing: the promoted replica had every fact")
+		return errNothingLost
 	}
 	s.oracle.allowRecovery()
 	if err := s.reconcile(ctx); err != nil {
