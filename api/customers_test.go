@@ -212,7 +212,7 @@ func TestMintedTokenKeepsThePaymentsSession(t *testing.T) {
 	}{
 		{"", "", "components[mobile_payment_element][features][payment_method_save]=enabled"},
 		{"", `{"save":false}`, "components[mobile_payment_element][features][payment_method_save]=disabled"},
-		{"", `{"surface":"mobile","save":true}`, "components[mobile_payment_element][features][payment_method_save]=enabled"},
+		{"", `{"surface":"mobile"}`, "components[mobile_payment_element][features][payment_method_save]=disabled"},
 		{`{}`, "", "components[payment_element][features][payment_method_save]=disabled"},
 	} {
 		body := fmt.Sprintf(`{"order_id":"shop-%d",`+terms, i, w.customer())

@@ -117,7 +117,7 @@ var oddMethods = map[string]rawCase{
 	"a method in lower case": {
 		"post /v1/payments HTTP/1.1\r\n" + asBackend + "Content-Length: 0\r\n\r\n", 405, "method_not_allowed",
 	},
-	"OPTIONS *": {"OPTIONS * HTTP/1.1\r\nHost: kasse\r\n\r\n", 200, ""},
+	"OPTIONS *": {"OPTIONS * HTTP/1.1\r\nHost: kasse\r\n\r\n", 404, "not_found"},
 	"h2c": {
 		"GET /v1/config HTTP/1.1\r\nHost: kasse\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" +
 			"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",

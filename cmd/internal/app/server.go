@@ -40,7 +40,8 @@ type server struct {
 	address  string
 }
 
-// listen opens the address of a variable. An error names the variable.
+// listen opens the address of a variable. An error names the variable. net/http would answer OPTIONS * itself, without
+// the headers of every answer.
 func (a *App) listen(ctx context.Context, variable, address string, handler http.Handler) (*server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -49,7 +50,7 @@ func (a *App) listen(ctx context.Context, variable, address string, handler http
 	return &server{listener: listener, address: listener.Addr().String(), Server: http.Server{
 		Handler: handler, ReadHeaderTimeout: a.bounds.readHeader, ReadTimeout: a.bounds.read,
 		WriteTimeout: a.bounds.write, IdleTimeout: a.bounds.idle, MaxHeaderBytes: a.bounds.header,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), DisableGeneralOptionsHandler: true,
 	}}, nil
 }
 
