@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 )
@@ -76,5 +77,26 @@ func TestExitCodes(t *testing.T) {
 	}
 	if code := exitCode(errors.New("no Redis"), &bytes.Buffer{}); code != 1 {
 		t.Errorf("a failure exits with %d", code)
+	}
+}
+
+// TestStripeVariablesNeedReal: the variables of Stripe in the environment are used with -real only.
+func TestStripeVariablesNeedReal(t *testing.T) {
+	for _, real := range []bool{true, false} {
+		w := &stack{}
+		t.Cleanup(func() { _ = w.stop() })
+		names := []string{"STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY_FILE", "STRIPE_TIMEOUT", "STRIPE_READ_RPS"}
+		for _, name := range names {
+			t.Setenv(name, "another program's")
+		}
+		o := options{real: real, stripeAddr: "127.0.0.1:0", controlAddr: "127.0.0.1:0"}
+		if _, err := w.startStripe(t.Context(), o, map[string]string{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if _, set := os.LookupEnv(name); set != real {
+				t.Errorf("real %t: %s is set: %t", real, name, set)
+			}
+		}
 	}
 }

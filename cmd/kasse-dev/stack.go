@@ -16,7 +16,6 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"kasse/cmd/internal/app"
-	"kasse/cmd/kasse-dev/console"
 	"kasse/service/stripe/stripesim"
 )
 
@@ -122,33 +121,6 @@ func (w *stack) startRedis(o options) (string, error) {
 	}
 	w.cleanups = append(w.cleanups, redis.Close)
 	return "redis://" + redis.Addr() + "/0", nil
-}
-
-// startStripe starts the simulator and its control routes, and sets their addresses in the settings. With
-// -real the environment's settings stay.
-func (w *stack) startStripe(ctx context.Context, o options, settings map[string]string) (*stripesim.Server, error) {
-	if o.real {
-		w.stripe, w.stripeJS = realStripe, realStripeJS
-		return nil, nil //nolint:nilnil // no simulator is what was asked for
-	}
-	sim := stripesim.New(stripesim.Options{
-		Seed: o.seed, Duplicate: o.duplicate, Reorder: o.reorder, Drop: o.drop, Settle: o.settle,
-		APIVersion: o.stripeVersion,
-	})
-	w.cleanups = append(w.cleanups, sim.Close)
-	var err error
-	if w.stripe, err = w.open(ctx, o.stripeAddr, sim); err != nil {
-		return nil, err
-	}
-	if w.control, err = w.open(ctx, o.controlAddr, console.LocalOnly(sim.Control())); err != nil {
-		return nil, err
-	}
-	w.stripeJS = w.stripe + "/v3/"
-	settings["STRIPE_API_BASE"] = w.stripe
-	settings["STRIPE_SECRET_KEY"] = secretKey
-	settings["STRIPE_PUBLISHABLE_KEY"] = publishableKey
-	settings["STRIPE_WEBHOOK_SECRETS"] = webhookSecret
-	return sim, nil
 }
 
 // startKasse runs the real server. It reads the settings as production does.
