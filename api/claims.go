@@ -170,9 +170,6 @@ func (t *claims) narrowed(asked *payment.SessionFeatures) (payment.CreateRequest
 	if asked == nil {
 		return r, nil
 	}
-	if p := asked.Problems("/customer_session"); len(p) > 0 {
-		return r, payment.Invalid(p)
-	}
 	if r.Unclaimed {
 		r.Asked = asked
 		return r, nil

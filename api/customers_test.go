@@ -241,3 +241,48 @@ func TestMintedTokenKeepsThePaymentsSession(t *testing.T) {
 		}
 	}
 }
+
+// TestImpossibleSessionIsInvalid: a session that no payment can have is 400 on both routes, with every token. It is not
+// compared with the token.
+func TestImpossibleSessionIsInvalid(t *testing.T) {
+	w := newEnv(t)
+	customer := w.customer()
+	claimed := w.token(claims{"customer": customer, "customer_session": claims{"save": true, "save_usage": "on_session"}})
+	silent := w.token(claims{"customer": customer})
+	var made opened
+	w.send(request{line: createLine, token: silent}).into(t, http.StatusCreated, &made)
+	calls := len(w.stripe.Requests())
+	for session, where := range map[string]string{
+		`{"save":true}`:                         "save_usage",
+		`{"save_usage":"on_session"}`:           "save_usage",
+		`{"allow_redisplay_filters":["never"]}`: "allow_redisplay_filters/0",
+		`{"redisplay_limit":11}`:                "redisplay_limit",
+		`{"surface":"watch"}`:                   "surface",
+		`{"save_allow_redisplay":"always"}`:     "save_allow_redisplay",
+	} {
+		for _, line := range []string{createLine, "POST /v1/payments/" + made.PaymentIntent + "/customer-session"} {
+			for _, token := range []string{claimed, silent} {
+				w.checkRefusal(refused{
+					line: line, token: token, body: `{"customer_session":` + session + `}`, status: 400,
+					code: "invalid_request", where: []string{"/customer_session/" + where},
+				})
+			}
+		}
+	}
+	for claim, where := range map[string]string{
+		"save": "save_usage", "surface": "surface", "redisplay_limit": "redisplay_limit",
+	} {
+		session := claims{claim: map[string]any{"save": true, "surface": "watch", "redisplay_limit": 11}[claim]}
+		opens := claims{"customer": customer, "customer_session": session}
+		reads := claims{"customer": customer, "customer_session": session, "amount": nil, "currency": nil}
+		for _, token := range []string{w.token(opens), w.token(reads)} {
+			w.checkRefusal(refused{
+				line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: token, status: 400,
+				code: "invalid_request", where: []string{"/customer_session/" + where},
+			})
+		}
+	}
+	if asked := len(w.stripe.Requests()); asked != calls {
+		t.Errorf("Stripe got %d requests", asked-calls)
+	}
+}

@@ -98,6 +98,17 @@ func checkSession(f *payment.SessionFeatures) error {
 	}
 }
 
+// checkAskedSession refuses a session that no payment can have, of a page or of a token.
+func checkAskedSession(f *payment.SessionFeatures) error {
+	if err := checkSession(f); err != nil {
+		return err
+	}
+	if p := f.Problems("/customer_session"); len(p) > 0 {
+		return payment.Invalid(p)
+	}
+	return nil
+}
+
 // session is a customer session as it is answered.
 type session struct {
 	ClientSecret string    `json:"client_secret"`
@@ -149,7 +160,9 @@ func (a *api) createRequest(c echo.Context) (payment.CreateRequest, error) {
 		}
 		present, err := decodeMembers(c, &body)
 		if err == nil {
-			err = cmp.Or(claims.compare(body, present), checkSession(claims.Session))
+			err = cmp.Or(
+				checkAskedSession(body.Session.features()), claims.compare(body, present), checkSession(claims.Session),
+			)
 		}
 		if err != nil {
 			return claims.request(), err
@@ -184,8 +197,13 @@ func (a *api) createCustomerSession(c echo.Context) error {
 		return err
 	}
 	features := body.Session.features()
-	if err := checkSession(features); err != nil {
+	if err := checkAskedSession(features); err != nil {
 		return err
+	}
+	if claims := infoOf(c).claims; claims != nil {
+		if err := checkAskedSession(claims.Session); err != nil {
+			return err
+		}
 	}
 	id := paymentID(c)
 	made, err := a.service.RefreshSession(c.Request().Context(), infoOf(c).caller, id, features)
