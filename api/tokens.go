@@ -255,13 +255,13 @@ func longestMember(r payment.CreateRequest) string {
 // customer session gives a token without that claim: its page gets the session that the payment was opened with.
 func (k Tokens) mint(r payment.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
-	said := claims{
+	signed := claims{
 		Order: r.Order, Amount: &r.Terms.Amount, Currency: &r.Terms.Currency, Customer: r.Terms.Customer,
 		CaptureMethod: r.Terms.CaptureMethod, SetupFutureUsage: r.Terms.SetupFutureUsage, Description: r.Description,
 		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Rev: &rev,
 	}
 	if !r.Unclaimed {
-		said.Session = &r.Session
+		signed.Session = &r.Session
 	}
-	return k.sign(said)
+	return k.sign(signed)
 }
