@@ -56,7 +56,8 @@ func open(name string) *centrifuge.Node {
 	at := centrifuge.RedisShardConfig{Address: "127.0.0.1:" + os.Getenv(name)}
 	shard, err := centrifuge.NewRedisShard(node, at)
 	must(err)
-	broker, err := centrifuge.NewRedisBroker(node, centrifuge.RedisBrokerConfig{Shards: []*centrifuge.RedisShard{shard}})
+	shards := []*centrifuge.RedisShard{shard}
+	broker, err := centrifuge.NewRedisBroker(node, centrifuge.RedisBrokerConfig{Shards: shards})
 	must(err)
 	node.SetBroker(broker)
 	node.OnConnecting(func(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {

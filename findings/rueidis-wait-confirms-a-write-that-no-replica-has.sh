@@ -22,7 +22,7 @@ done
 # shellcheck disable=SC2154 # the loop sets the names, start_redis sets "server" to the id of the last server
 redis-cli -p "$replica" replicaof 127.0.0.1 "$master" >/dev/null
 await "redis-cli -p $replica info replication | grep -q master_link_status:up"
-export process=$server
+export process="$server"
 npm_packages redis@6.3.1
 cat >main.go <<'END'
 package main
