@@ -247,7 +247,8 @@ func TestMintedTokenKeepsThePaymentsSession(t *testing.T) {
 func TestImpossibleSessionIsInvalid(t *testing.T) {
 	w := newEnv(t)
 	customer := w.customer()
-	claimed := w.token(claims{"customer": customer, "customer_session": claims{"save": true, "save_usage": "on_session"}})
+	saves := claims{"save": true, "save_usage": "on_session"}
+	claimed := w.token(claims{"customer": customer, "customer_session": saves})
 	silent := w.token(claims{"customer": customer})
 	var made opened
 	w.send(request{line: createLine, token: silent}).into(t, http.StatusCreated, &made)
