@@ -41,13 +41,12 @@ func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 // itself.
 func (m *mistakes) stripeKeys(c Config) {
 	if !secretKey.MatchString(c.StripeSecretKey.Reveal()) {
-		m.add(
-			"STRIPE_SECRET_KEY",
-			"must be a Stripe key that begins with sk_test_, sk_live_, rk_test_ or rk_live_",
-		)
+		m.required("STRIPE_SECRET_KEY", c.StripeSecretKey.Reveal(),
+			"must be a Stripe key that begins with sk_test_, sk_live_, rk_test_ or rk_live_")
 	}
 	if !publishableKey.MatchString(c.StripePublishableKey) {
-		m.add("STRIPE_PUBLISHABLE_KEY", "must be a Stripe key that begins with pk_test_ or pk_live_")
+		m.required("STRIPE_PUBLISHABLE_KEY", c.StripePublishableKey,
+			"must be a Stripe key that begins with pk_test_ or pk_live_")
 	}
 	if c.Livemode() != strings.HasPrefix(c.StripePublishableKey, "pk_live_") {
 		m.add("STRIPE_PUBLISHABLE_KEY", "and STRIPE_SECRET_KEY must both be live or both be test keys")
@@ -65,10 +64,8 @@ func (m *mistakes) webhookSecrets(list string) []payment.Secret {
 	var secrets []payment.Secret
 	for secret := range strings.SplitSeq(list, ",") {
 		if !webhookSecret.MatchString(trim(secret)) {
-			m.add(
-				"STRIPE_WEBHOOK_SECRETS",
-				"must be one or more signing secrets that begin with whsec_, separated by commas",
-			)
+			m.required("STRIPE_WEBHOOK_SECRETS", list,
+				"must be one or more signing secrets that begin with whsec_, separated by commas")
 			return nil
 		}
 		secrets = append(secrets, payment.Secret(trim(secret)))
@@ -97,7 +94,7 @@ func (m *mistakes) serviceKeys(list string) []api.Key {
 	for entry := range strings.SplitSeq(list, ",") {
 		key, ok := parseServiceKey(trim(entry))
 		if !ok {
-			m.add("SERVICE_KEYS", serviceKeyShape)
+			m.required("SERVICE_KEYS", list, serviceKeyShape)
 			return nil
 		}
 		if slices.ContainsFunc(keys, func(k api.Key) bool { return k.Hash == key.Hash }) {

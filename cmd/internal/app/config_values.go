@@ -23,6 +23,15 @@ func (m *mistakes) add(variable, format string, args ...any) {
 	*m = append(*m, fmt.Errorf("%s "+format, append([]any{variable}, args...)...))
 }
 
+// required reports that a required variable does not have its shape, and whether that is because it has no value. It
+// never contains the value.
+func (m *mistakes) required(variable, value, shape string) {
+	if trim(value) == "" {
+		shape = "is not set, or is empty: it " + shape
+	}
+	m.add(variable, "%s", shape)
+}
+
 func trim(value string) string { return strings.TrimSpace(value) }
 
 // secret returns the value of the variable, or of the file that its _FILE variable names.
