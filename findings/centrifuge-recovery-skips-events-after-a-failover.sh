@@ -10,7 +10,7 @@
 #             true`, without the events that took the lost ones' places.
 # Versions:   github.com/centrifugal/centrifuge v0.40.1 with its Redis broker, redis-server 7.0.15
 #             (Debian).
-# Matters:    a page that reconnects after a failover believes that it has missed nothing. It never
+# Matters:    a page that reconnects after a failover takes its state for complete. It never
 #             sees that its order is paid.
 
 . "$(dirname "$0")/lib/start.sh"
