@@ -55,7 +55,21 @@ func (s *Service) Create(ctx context.Context, r payment.CreateRequest) (Opened, 
 	if r.Rev != 0 { // a token's terms
 		opened.View = payment.TokenPart(opened.View)
 	}
-	return opened, err
+	return opened, lostAtStripe(err)
+}
+
+// lostAtStripe returns the error of a create whose order has a PaymentIntent that Stripe does not know: the test data
+// was deleted, or the key is another account's. A create names no payment, so that a 404 would mislead.
+func lostAtStripe(err error) error {
+	var e *payment.Error
+	if !errors.As(err, &e) || e.Code != payment.CodeNotFound {
+		return err
+	}
+	lost := *e
+	lost.Code = payment.CodeStripeError
+	lost.Detail = "Stripe does not know the order's PaymentIntent: its test data was deleted, or STRIPE_SECRET_KEY is " +
+		"another account's."
+	return &lost
 }
 
 // createStep decides the next step from the current order and carries it out.

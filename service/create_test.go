@@ -196,3 +196,18 @@ func TestSessionIsForTheCurrentPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestOrderOfAnotherAccount: the servers get the key of another account, which does not know the order's PaymentIntent.
+// A create is then an error of Stripe, not a 404, since it names no payment.
+func TestOrderOfAnotherAccount(t *testing.T) {
+	w, other := newServiceEnv(t), newServiceEnv(t)
+	first := order("order-1", "", 4200)
+	if _, err := w.replica(w.store, w.gateway()).Create(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.replica(w.store, other.gateway()).Create(t.Context(), first)
+	var e *payment.Error
+	if !errors.As(err, &e) || e.Code != payment.CodeStripeError || !e.Refused {
+		t.Errorf("got %v", err)
+	}
+}
