@@ -38,30 +38,60 @@ func (c *check) startStripe(webhookURL string) error {
 	return c.writeEnv()
 }
 
+// redisPassword is the password of Redis, for this run only.
+const redisPassword = "imagecheck1"
+
 // writeEnv writes .env with the settings that .env.example requires and this Stripe's address. All others
 // keep Kasse's defaults.
 func (c *check) writeEnv() error {
-	c.env = map[string]string{}
-	for _, setting := range testenv.Settings("", c.stripe.HTTP.URL, nil) {
+	src := filepath.Join(c.work, "src")
+	example, err := os.ReadFile(filepath.Join(src, ".env.example"))
+	if err != nil {
+		return err
+	}
+	file, err := fillIn(string(example), newEnv(c.stripe.HTTP.URL))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(src, ".env"), []byte(file), 0o600)
+}
+
+// newEnv returns the settings for the Stripe at the URL.
+func newEnv(stripeURL string) map[string]string {
+	env := map[string]string{"REDIS_PASSWORD": redisPassword}
+	for _, setting := range testenv.Settings("", stripeURL, nil) {
 		name, value, _ := strings.Cut(setting, "=")
 		if strings.HasPrefix(name, "STRIPE_") || name == "SERVICE_KEYS" || strings.HasPrefix(name, "RATE_LIMIT_") {
-			c.env[name] = value
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// fillIn returns an environment file with the values. It returns an error if a variable that the example leaves empty,
+// so that a user has to set it, has no value.
+func fillIn(example string, values map[string]string) (string, error) {
+	for line := range strings.Lines(example) {
+		name, value, found := strings.Cut(strings.TrimSpace(line), "=")
+		if found && !strings.HasPrefix(name, "#") && value == "" && values[name] == "" {
+			return "", fmt.Errorf("this check has no value of %s, which .env.example requires", name)
 		}
 	}
 	lines := []string{}
-	for name, value := range c.env {
+	for name, value := range values {
 		lines = append(lines, name+"="+value+"\n")
 	}
 	slices.Sort(lines)
-	return os.WriteFile(filepath.Join(c.work, "src", ".env"), []byte(strings.Join(lines, "")), 0o600)
+	return strings.Join(lines, ""), nil
 }
 
 // startRedis runs Redis with the flags of compose.yaml.
 func (c *check) startRedis(ctx context.Context) (address string, err error) {
 	_, err = c.runDocker(
-		ctx, "run", "--detach", "--name", "redis", "--volume", "kasse-redis:/data", "redis:7.2-alpine", "redis-server",
+		ctx, "run", "--detach", "--name", "redis", "--volume", "kasse-redis:/data",
+		"--env", "REDISCLI_AUTH="+redisPassword, "redis:7.2-alpine", "redis-server",
 		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no", "--maxmemory-policy",
-		"noeviction",
+		"noeviction", "--requirepass", redisPassword,
 	)
 	if err != nil {
 		return "", err
@@ -83,7 +113,8 @@ func (c *check) startRedis(ctx context.Context) (address string, err error) {
 func (c *check) start(ctx context.Context, name, image, redis string) (container, error) {
 	_, err := c.runDocker(
 		ctx, "run", "--detach", "--name", name, "--env-file", filepath.Join(c.work, "src", ".env"),
-		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+":6379/0",
+		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090",
+		"--env", "REDIS_URL=redis://:"+redisPassword+"@"+redis+":6379/0",
 		"--env", "REDIS_MODE=single", "--env", "REDIS_DURABILITY=require",
 		"--publish", "127.0.0.1::8080", "--read-only", "--cap-drop", "ALL",
 		"--security-opt", "no-new-privileges:true", "--stop-timeout", "30", "--restart", "unless-stopped", image,

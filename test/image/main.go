@@ -40,9 +40,8 @@ type check struct {
 	began        time.Time
 	daemon       *program.Process
 	stripe       *testenv.StripeBackend
-	front        *front            // receives Stripe's events and the load
-	balancer     *httptest.Server  // serves front
-	env          map[string]string // Kasse's settings
+	front        *front           // receives Stripe's events and the load
+	balancer     *httptest.Server // serves front
 }
 
 const (
