@@ -47,9 +47,11 @@ func (s *Service) loadView(
 		stored, err = s.views.LoadView(ctx, id)
 		return err
 	}
-	err := load()
-	if errors.Is(err, payment.ErrNotFound) && caller.Key != "" {
-		err = s.lookUpAndLoad(ctx, id, load)
+	var err error
+	if caller.Key == "" {
+		err = load()
+	} else {
+		err = s.loadOrLookUp(ctx, id, load)
 	}
 	if errors.Is(err, payment.ErrNotFound) || (err == nil && !may(stored)) {
 		return payment.StoredView{}, s.maskNotFound(ctx, caller, id, stored.Reads)
@@ -103,10 +105,7 @@ func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
 		t, err = s.find(ctx, id)
 		return err
 	}
-	err := load()
-	if errors.Is(err, payment.ErrNotFound) {
-		err = s.lookUpAndLoad(ctx, id, load)
-	}
+	err := s.loadOrLookUp(ctx, id, load)
 	if errors.Is(err, payment.ErrNotFound) {
 		return nil, payment.NotFound()
 	}
@@ -117,16 +116,21 @@ func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
 // does not write it. The lookup may also be an older one, which another request has begun.
 const lookUpTries = 2
 
-// lookUpAndLoad looks up a missing payment at Stripe, and loads it. It returns payment.ErrNotFound only if the payment
-// is not ours.
-func (s *Service) lookUpAndLoad(ctx context.Context, id payment.ID, load func() error) error {
+// loadOrLookUp loads a payment. If Redis does not have it, it is first looked up at Stripe. It returns
+// payment.ErrNotFound only if the payment is not ours.
+func (s *Service) loadOrLookUp(ctx context.Context, id payment.ID, load func() error) error {
+	err := load()
 	for range lookUpTries {
+		if !errors.Is(err, payment.ErrNotFound) {
+			return err
+		}
 		if err := s.lookUp(ctx, id); err != nil {
 			return err
 		}
-		if err := load(); !errors.Is(err, payment.ErrNotFound) {
-			return err
-		}
+		err = load()
+	}
+	if !errors.Is(err, payment.ErrNotFound) {
+		return err
 	}
 	return &payment.Error{
 		Code: payment.CodeStoreUnavailable, Detail: "Redis has just lost this payment, and Kasse is restoring it; " +
@@ -179,10 +183,7 @@ func (s *Service) History(ctx context.Context, id payment.ID) ([]payment.History
 		entries, err = s.views.LoadHistory(ctx, id)
 		return err
 	}
-	err := load()
-	if errors.Is(err, payment.ErrNotFound) {
-		err = s.lookUpAndLoad(ctx, id, load)
-	}
+	err := s.loadOrLookUp(ctx, id, load)
 	if errors.Is(err, payment.ErrNotFound) {
 		return nil, payment.NotFound()
 	}
