@@ -8,7 +8,7 @@
 #             HTTP asks for refuses the change with 412. To read the order again does not help: the ETag is
 #             the same. Without compression the change succeeds.
 # Versions:   github.com/caddyserver/caddy/v2 v2.11.9. The first build takes some minutes.
-# Matters:    a back office captures and refunds with If-Match, so that nobody acts on an old state. Behind
+# Matters:    a back office captures and refunds with If-Match, so that no call acts on an old state. Behind
 #             Caddy all of that is refused, but only where the view is longer than 512 bytes.
 
 . "$(dirname "$0")/lib/start.sh"
